@@ -1,0 +1,71 @@
+"""`python -m labkit.local --port N`: serve any AWS client, without a lab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from labkit.local import behaviour
+from labkit.local.state import LocalError, Server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted; return the exit status."""
+    options = _parser().parse_args(arguments)
+    behaviour.change(behaviour.with_switches(behaviour.Behaviour(), json.loads(options.behaviour)))
+    if options.detach:
+        return _detached(options)
+    return _serve(options, lambda server: print(f"The embedded AWS listens at {server.url}", flush=True))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m labkit.local", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--folder", type=Path, help="where state and log lie (default: a temporary folder)")
+    parser.add_argument("--idle", type=float, help="end after so many seconds without a request")
+    parser.add_argument("--parent", type=int, help="end when this process is gone")
+    parser.add_argument("--behaviour", default="{}", help="switches as JSON, see labkit.local.Behaviour")
+    parser.add_argument("--detach", action="store_true", help="return when ready and serve in the background")
+    return parser
+
+
+def _serve(options: argparse.Namespace, ready: Callable[[Server], None]) -> int:
+    from labkit.local.service import log_to_stderr, serve
+
+    log_to_stderr()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="labkit-local-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        serve(folder.resolve(), port=options.port, idle_seconds=options.idle, parent=options.parent, ready=ready)
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        if options.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _detached(options: argparse.Namespace) -> int:
+    """Serve in a child process that nobody has to wait for; return when it is ready, or 1 when it ended."""
+    told, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        return 0 if os.read(told, 1) else 1
+    os.close(told)
+
+    def ready(_: Server) -> None:
+        os.write(tell, b"x")
+        os.close(tell)
+
+    return _serve(options, ready)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What of the embedded AWS can be turned: how patient it is, and how badly S3 may behave.
+
+Nothing here changes what is right or wrong, only how long it takes, or how often it happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """The switches, with the values an ordinary lab has."""
+
+    # AWS keeps an idle environment for some minutes and does not promise how many.
+    environment_idle_seconds: float = 300.0
+    # AWS takes seconds to a minute from Creating to Enabled; long enough here to be seen, not to be felt.
+    mapping_delay_seconds: float = 0.2
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: the init phase has 10 s.
+    init_seconds: float = 10.0
+    # Between the attempts of an asynchronous invocation; AWS waits one minute, then two.
+    retry_seconds: tuple[float, float] = (60.0, 120.0)
+    # awslambdaric's compiled part exists for Linux only; True takes the plain one there too (at start only).
+    plain_runtime_client: bool = False
+    # S3 delivers at least once, in no order: how many copies more, and whether to shuffle what comes together.
+    duplicate_events: int = 0
+    shuffle_events: bool = False
+
+
+def with_switches(behaviour: Behaviour, switches: dict[str, Any]) -> Behaviour:
+    """Return the behaviour with some switches set, as they come out of JSON; TypeError for an unknown one."""
+    if "retry_seconds" in switches:
+        first, second = switches["retry_seconds"]
+        switches = switches | {"retry_seconds": (first, second)}
+    return replace(behaviour, **switches)
+
+
+_current = Behaviour()
+
+
+def current() -> Behaviour:
+    """Return the switches as they stand."""
+    return _current
+
+
+def change(behaviour: Behaviour) -> None:
+    """Set all switches from now on."""
+    global _current
+    _current = behaviour

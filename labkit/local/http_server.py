@@ -1,0 +1,198 @@
+"""A small HTTP/1.1 server for one application: keep-alive, one thread a connection, 127.0.0.1 only.
+
+The application is asked with a WSGI environ, because that is what moto builds its requests from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote_to_bytes
+
+_log = logging.getLogger(__name__)
+_MAX_HEAD_BYTES = 64 * 1024
+_IDLE_SECONDS = 120.0
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, whole."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+
+Application = Callable[[dict[str, Any]], Answer]
+
+
+class BadRequest(Exception):
+    """What came is not HTTP as this server understands it."""
+
+
+class HttpServer:
+    """Serves until `close`."""
+
+    def __init__(self, application: Application, port: int = 0) -> None:
+        """Take the port, 0 for any; raises OSError when it is taken."""
+        self._application = application
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        self._closing = threading.Event()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+
+    def serve(self) -> None:
+        """Accept connections until `close` is called."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                selector.select()
+                if self._closing.is_set():
+                    break
+                with contextlib.suppress(OSError):
+                    connection, _ = self._socket.accept()
+                    thread = threading.Thread(target=self._converse, args=(connection,), daemon=True)
+                    thread.start()
+        self._socket.close()
+
+    def close(self) -> None:
+        """Stop to listen and make `serve` return. May be called from a signal handler."""
+        self._closing.set()
+        self._wake_sender.send(b"x")
+
+    def _converse(self, connection: socket.socket) -> None:
+        connection.settimeout(_IDLE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection, cast(BinaryIO, connection.makefile("rb", 256 * 1024)) as stream:
+            try:
+                while not self._closing.is_set() and self._exchange(connection, stream):
+                    pass
+            except BadRequest as error:
+                with contextlib.suppress(OSError):
+                    _respond(connection, Answer(400, [], str(error).encode()), keep_alive=False)
+            except (ConnectionError, TimeoutError):
+                pass  # the client went away, or has not been heard of for two minutes
+
+    def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
+        """Serve one request; return whether the connection stays open."""
+        request_line = stream.readline(_MAX_HEAD_BYTES)
+        if not request_line:
+            return False
+        try:
+            method, target, version = request_line.decode("latin-1").split()
+        except ValueError as error:
+            raise BadRequest("malformed request line") from error
+        headers = _read_headers(stream)
+        names = {name.lower(): value for name, value in headers}
+        keep_alive = version == "HTTP/1.1" and names.get("connection", "").lower() != "close"
+        if names.get("expect", "").lower() == "100-continue":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = _read_body(stream, names)
+        environ = _environ(method, target, version, headers, body, self.port)
+        _respond(connection, self._application(environ), keep_alive, head=method == "HEAD")
+        return keep_alive
+
+
+def _read_headers(stream: BinaryIO) -> list[tuple[str, str]]:
+    headers = []
+    size = 0
+    while (line := stream.readline(_MAX_HEAD_BYTES)) not in (b"\r\n", b"\n"):
+        size += len(line)
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or not line.endswith(b"\n") or size > _MAX_HEAD_BYTES:
+            raise BadRequest("malformed header")
+        headers.append((name, value.strip()))
+    return headers
+
+
+def _read_body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return b"".join(_chunks(stream))
+    length = headers.get("content-length", "0")
+    if not length.isdigit():
+        raise BadRequest("malformed Content-Length")
+    body = stream.read(int(length))
+    if len(body) < int(length):
+        raise ConnectionError("the client hung up in mid-request")
+    return body
+
+
+def _chunks(stream: BinaryIO) -> Iterable[bytes]:
+    while True:
+        size_line = stream.readline(1024).split(b";")[0].strip()
+        try:
+            size = int(size_line, 16)
+        except ValueError as error:
+            raise BadRequest("malformed chunk") from error
+        if size == 0:
+            _read_headers(stream)
+            return
+        yield stream.read(size)
+        stream.readline(16)
+
+
+def _environ(
+    method: str, target: str, version: str, headers: list[tuple[str, str]], body: bytes, port: int
+) -> dict[str, Any]:
+    path, _, query = target.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": version,
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "CONTENT_LENGTH": str(len(body)),
+    }
+    for name, value in headers:
+        key = name.upper().replace("-", "_")
+        if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            environ[key] = environ[key] if key == "CONTENT_LENGTH" else value
+        elif f"HTTP_{key}" in environ:
+            environ[f"HTTP_{key}"] += f",{value}"
+        else:
+            environ[f"HTTP_{key}"] = value
+    environ["headers.sent"] = headers
+    return environ
+
+
+def _respond(connection: socket.socket, answer: Answer, keep_alive: bool, head: bool = False) -> None:
+    lines = [f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, '')}"]
+    length = str(len(answer.body))
+    for name, value in answer.headers:
+        lowered = name.lower()
+        if lowered == "content-length" and head:
+            length = value  # only HEAD speaks of a body that it does not send
+        elif lowered not in ("content-length", "connection", "date", "status", "transfer-encoding"):
+            lines.append(f"{name}: {value}")
+    lines.append(f"Content-Length: {length}")
+    lines.append(f"Date: {formatdate(usegmt=True)}")  # by which a client sees that its own clock is wrong
+    if not keep_alive:
+        lines.append("Connection: close")
+    top = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
+    if head or not answer.body:
+        connection.sendall(top)
+    elif len(answer.body) < 64 * 1024:
+        connection.sendall(top + answer.body)
+    else:
+        connection.sendall(top)
+        connection.sendall(answer.body)

@@ -1,0 +1,205 @@
+"""Find, start and stop the embedded AWS of a folder. Imports nothing heavy: notebooks wait for this.
+
+One server a folder, however many ask at once; a server that was killed, or whose file is stale, is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from labkit.local.behaviour import Behaviour, with_switches
+from labkit.local.state import LocalError, Server, proof, read_state, remove_state, state_file
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_ANSWER_SECONDS = 5.0
+_PROCESS = Path(__file__).with_name("process.py")
+
+
+def find(folder: Path) -> Server | None:
+    """Return the folder's running server, or None when nothing answers as that server."""
+    server = read_state(_resolved(folder))
+    return server if server is not None and _answers(server) else None
+
+
+def start(
+    folder: Path,
+    *,
+    idle_seconds: float = 3600,
+    parent: int | None = None,
+    behaviour: Behaviour | None = None,
+) -> Server:
+    """Return the folder's server, started if there is none.
+
+    It ends after `idle_seconds` without a request, and when the process `parent` is gone. Its log is
+    `server.log` in the folder. Raises LocalError when it cannot be started.
+    """
+    folder = _resolved(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "start.lock", timeout=_START_SECONDS):
+            server = find(folder)
+            if server is None:
+                _clear_remains(folder)
+                _launch(folder, idle_seconds, parent, behaviour or Behaviour())
+                server = find(folder)
+                if server is None:
+                    _clear_remains(folder)  # what does not answer as it should is not left running
+    except Timeout as error:
+        raise LocalError(f"Another process has been starting the embedded AWS in {folder} for too long.") from error
+    except OSError as error:
+        raise LocalError(f"The embedded AWS cannot use the folder {folder}: {error.strerror}.") from error
+    if server is None:
+        raise LocalError(f"The embedded AWS ended right after its start; {folder / 'server.log'} says why.")
+    return server
+
+
+def stop(folder: Path) -> bool:
+    """End the folder's server and wait until it is gone; return whether there was one."""
+    server = read_state(_resolved(folder))
+    if server is None or not (_answers(server) or _is_server(server)):
+        return False
+    _end(server)
+    return True
+
+
+def _resolved(folder: Path) -> Path:
+    return Path(folder).expanduser().resolve()
+
+
+def change_behaviour(server: Server, **switches: Any) -> Behaviour:
+    """Set switches of a running server, such as `duplicate_events=1`, and return them all as they are now.
+
+    Raises LocalError when the server does not answer, TypeError for a switch that there is not.
+    """
+    with_switches(Behaviour(), switches)
+    answer = _ask(server, "PUT", "/_local/behaviour", json.dumps(switches))
+    if answer is None:
+        raise LocalError(f"The embedded AWS at {server.url} does not answer.")
+    return with_switches(Behaviour(), answer)
+
+
+def _answers(server: Server) -> bool:
+    """Ask which run it is: another program may have the port, another process the id."""
+    identity = _ask(server, "GET", "/_local/identity")
+    return identity is not None and identity.get("proof") == proof(server.started)
+
+
+def _ask(server: Server, method: str, path: str, body: str | None = None) -> dict[str, Any] | None:
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=_ANSWER_SECONDS)
+    try:
+        connection.request(method, path, body, {"X-Local-Started": server.started} if body else {})
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        return answer if response.status == 200 and isinstance(answer, dict) else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _launch(folder: Path, idle_seconds: float, parent: int | None, behaviour: Behaviour) -> None:
+    command = [sys.executable, str(_PROCESS), "--detach", "--folder", str(folder)]
+    command += ["--idle", str(idle_seconds), "--behaviour", json.dumps(asdict(behaviour))]
+    command += ["--parent", str(parent)] if parent is not None else []
+    with open(folder / "server.log", "ab") as log:
+        log_begins = log.tell()
+        try:
+            launched = subprocess.run(  # noqa: S603 - our own interpreter, our own module
+                command,
+                env=_clean_environment(),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a kernel's interrupt or restart does not reach it
+                timeout=_START_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LocalError(
+                f"The embedded AWS was not ready after {_START_SECONDS:.0f} s; {log.name} says how far it came."
+            ) from error
+    if launched.returncode != 0:
+        raise LocalError(f"The embedded AWS could not start: {_last_line(folder / 'server.log', log_begins)}")
+
+
+def _clean_environment() -> dict[str, str]:
+    """Nothing of the student's: no AWS variable, no profile, no Python setting."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return kept | {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # glibc: one heap for a few threads, and photos given back when they are gone
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "131072",
+        "MALLOC_TRIM_THRESHOLD_": "131072",
+    }
+
+
+def _last_line(log: Path, begins: int) -> str:
+    lines = log.read_bytes()[begins:].decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"{log} is empty."
+
+
+def _clear_remains(folder: Path) -> None:
+    """Remove what a server left that was killed together with its warden, and end one that hangs."""
+    server = read_state(folder)
+    if server is not None:
+        if _is_server(server):
+            _end(server)
+        remove_state(server)
+    state_file(folder).unlink(missing_ok=True)
+    for left in folder.glob("run-*"):
+        _end_who_works_in(left)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _end_who_works_in(folder: Path) -> None:
+    """End what functions started: without server and warden nobody else knows of it."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                process.kill()
+
+
+def _is_server(server: Server) -> bool:
+    try:
+        command = psutil.Process(server.pid).cmdline()
+    except psutil.Error:
+        return False
+    return str(_PROCESS) in command and str(server.folder) in command
+
+
+def _end(server: Server) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not _alive(server.pid):
+                return
+            time.sleep(0.01)
+    raise LocalError(f"The embedded AWS with process id {server.pid} does not end.")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

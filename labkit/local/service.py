@@ -1,0 +1,149 @@
+"""The server process: one embedded AWS from its start to its end."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from labkit.local import behaviour
+from labkit.local.http_server import Answer, HttpServer
+from labkit.local.state import ACCOUNT, LocalError, Server, proof, remove_state, write_state
+
+_log = logging.getLogger(__name__)
+
+
+def serve(
+    folder: Path,
+    *,
+    port: int = 0,
+    idle_seconds: float | None = None,
+    parent: int | None = None,
+    ready: Callable[[Server], None] = lambda _: None,
+) -> None:
+    """Serve until told to end, idle for `idle_seconds`, or until the process `parent` is gone.
+
+    `ready` is called once, when requests are answered. Raises LocalError when the port is taken.
+    """
+    service = _Service(folder, port)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: service.end())
+    try:
+        service.watch(idle_seconds, parent)
+        write_state(service.server)
+        ready(service.server)
+        service.run()
+    finally:
+        service.clear_up()
+
+
+class _Service:
+    """The parts of one embedded AWS, put together."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT  # one account, whatever access key a client made up
+        from labkit.local import functions, moto_gaps
+        from labkit.local.fleet import Fleet
+        from labkit.local.front_door import FrontDoor
+        from labkit.local.runtime_packages import link_runtime
+        from labkit.local.warden import Warden
+
+        moto_gaps.install()
+        self._front_door = FrontDoor(self._control)
+        try:
+            self._http = HttpServer(self._front_door, port)
+        except OSError as error:
+            raise LocalError(f"Port {port} is taken: {os.strerror(error.errno or 0)}.") from error
+        self.server = Server(f"http://127.0.0.1:{self._http.port}", os.getpid(), folder, uuid.uuid4().hex)
+        own = folder / f"run-{self.server.started}"
+        runtime = own / "runtime"
+        link_runtime(runtime)
+        self._warden = Warden(own)
+        self._fleet = Fleet(own, runtime, self.server.url, self._warden.watch, self._warden.forget)
+        functions.use(self._fleet)
+        self._code_of = functions.code_of
+        gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.enable()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Answer requests until `end`."""
+        _log.info("Serving %s (pid %s).", self.server.url, self.server.pid)
+        self._http.serve()
+
+    def end(self) -> None:
+        """Stop serving, soon."""
+        self._ended.set()
+        self._http.close()
+
+    def clear_up(self) -> None:
+        """End every environment and leave nothing behind but the log."""
+        remove_state(self.server)
+        self._fleet.close()
+        self._warden.close()
+        _log.info("Ended.")
+
+    def watch(self, idle_seconds: float | None, parent: int | None) -> None:
+        """End when nothing was asked for `idle_seconds`, or when the process `parent` is gone."""
+        try:
+            guardian = psutil.Process(parent) if parent is not None else None
+        except psutil.NoSuchProcess as error:
+            raise LocalError(f"The process {parent}, which the embedded AWS was to end with, is gone.") from error
+
+        def look() -> None:
+            while not self._ended.wait(0.5):
+                idle = time.monotonic() - self._front_door.last_request
+                if guardian is not None and not _runs(guardian):
+                    _log.info("The process %s is gone.", guardian.pid)
+                    self.end()
+                elif idle_seconds is not None and idle > idle_seconds and not self._fleet.busy:
+                    _log.info("Nothing was asked for %.0f seconds.", idle)
+                    self.end()
+
+        threading.Thread(target=look, name="watch", daemon=True).start()
+
+    def _control(self, method: str, path: str, environ: dict[str, Any]) -> Answer:
+        """What is asked of the server itself. Changes need the name of this run, which the state file holds."""
+        if path == "/_local/identity":
+            return _json({"proof": proof(self.server.started), "pid": self.server.pid})
+        if path.startswith("/_local/code/"):
+            code = self._code_of(path.rsplit("/", 1)[1])
+            found = Answer(200, [("Content-Type", "application/zip")], code or b"")
+            return found if code is not None else _json({"message": "No function has this code."}, 404)
+        if environ.get("HTTP_X_LOCAL_STARTED") != self.server.started:
+            return _json({"message": "This is for who can read the server's state file."}, 403)
+        if path == "/_local/behaviour":
+            if method == "PUT":
+                wanted = json.loads(environ["wsgi.input"].read())
+                behaviour.change(behaviour.with_switches(behaviour.current(), wanted))
+            return _json(asdict(behaviour.current()))
+        return _json({"message": "There is no such thing here."}, 404)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Answer:
+    return Answer(status, [("Content-Type", "application/json")], json.dumps(value).encode())
+
+
+def log_to_stderr() -> None:
+    """Write the server's log to standard error, which the launcher leads into a file."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
