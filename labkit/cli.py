@@ -1,0 +1,407 @@
+"""The labkit command. Each subcommand imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from labkit.errors import LabError
+
+if TYPE_CHECKING:
+    from labkit.lab import Lab
+    from labkit.result import Checks
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LAB_OPTIONS = (
+    click.option("--where", help="local, endpoint or aws; else the variable LABKIT_WHERE, else local."),
+    click.option("--suffix", help="The suffix of the lab's names; else the open lab's, or a new one."),
+    click.option("--prefix", help="Put before every name, so that several students can share an account."),
+    click.option("--account", help="The account's twelve digits; needed for aws."),
+    click.option("--profile", help="An AWS profile; for aws."),
+    click.option("--region", help="Such as us-east-1; for aws and endpoint."),
+    click.option("--role", "role_arn", help="The ARN of an existing execution role, in place of the lab's own."),
+    click.option("--bucket", help="An existing bucket, in place of the lab's own."),
+    click.option("--endpoint-url", help="The address of an AWS-compatible server; for endpoint."),
+)
+INTERRUPTED = 130  # the exit code that shells give after Ctrl-C
+
+
+def lab_options(command: Command) -> Command:
+    """The options that say which lab is meant, handed to the command as `**at`."""
+    for option in reversed(LAB_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _open(at: dict[str, Any]) -> Lab:
+    from labkit.lab import open_lab
+
+    return open_lab(**{name: value for name, value in at.items() if value is not None})
+
+
+def _place(at: dict[str, Any]) -> str:
+    return at["where"] or os.environ.get("LABKIT_WHERE") or "local"
+
+
+class _TellingGroup(click.Group):
+    """A mistake that a person can mend is told in its own lines, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LabError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_TellingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labkit")
+def main() -> None:
+    """The Serverless Image Processing Lab: S3, SNS, SQS and Lambda, on an embedded AWS or a real one."""
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1)
+@lab_options
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Default: runs/<time>.")
+@click.option("--keep", is_flag=True, help="Leave what was made, and leave out the notebook that cleans up.")
+@click.option("--yes", is_flag=True, help="Do not ask before using a real account.")
+@click.option("--cell-timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="For each cell; default 300.")
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebooks, as papermill's.",
+)
+def run(
+    notebooks: tuple[str, ...],
+    out: Path | None,
+    keep: bool,
+    yes: bool,
+    cell_timeout: float | None,
+    parameters: tuple[tuple[str, str], ...],
+    **at: Any,
+) -> None:
+    """Run the notebooks in order, without opening them.
+
+    All numbered ones, or those named: 03, 03_notification, a path. Leaves executed copies and one HTML report. On the
+    embedded AWS a run has one of its own, which is gone at the end. Fails at the first error or failed check, and says
+    in which cell.
+    """
+    from labkit import runner
+    from labkit.lab import find_workspace
+
+    where, workspace = _place(at), find_workspace()
+    paths = runner.find_notebooks(workspace / "notebooks", notebooks)
+    if where == "aws":
+        from labkit.insight.plan import plan
+
+        click.echo(f"{plan(_open(at))}\n")
+        if not yes:
+            click.confirm(f"Make all of this, and {'leave it there' if keep else 'delete it at the end'}?", abort=True)
+    done = runner.run_lab(
+        paths,
+        folder=out or workspace / "runs" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}",
+        keep=keep,
+        parameters={name: _literal(value) for name, value in parameters},
+        cell_timeout=cell_timeout or runner.CELL_TIMEOUT_S,
+        say=click.echo,
+        **{**at, "where": where},
+    )
+    click.echo(f"\n{done}\n")
+    if done.failed and done.failed.failure and "\n" in done.failed.failure.message:
+        click.echo(f"{done.failed.failure.message}\n")
+    here = f"{Path.cwd()}{os.sep}"
+    click.echo(f"Executed notebooks: {str(done.folder).removeprefix(here)}")
+    click.echo(f"Report:             {str(done.report).removeprefix(here)}")
+    if done.failed:
+        sys.exit(INTERRUPTED if done.interrupted else 1)
+
+
+def _literal(value: str) -> Any:
+    """A parameter as Python would read it: 3, None, True; else the text as it is."""
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+@main.command()
+@click.argument("step", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@lab_options
+def check(step: str | None, as_json: bool, **at: Any) -> None:
+    """Check the configuration of what was made.
+
+    STEP is a number or a name (topic, queues, notification, functions, results); without it, all are checked.
+    Changes nothing. The exit code is 1 if a check fails.
+    """
+    all_checks = _all_checks(step, _open(at))
+    if as_json:
+        click.echo(json.dumps([checks.as_data() for checks in all_checks], indent=2))
+    else:
+        click.echo("\n\n".join(str(checks) for checks in all_checks))
+    if not all(checks.passed for checks in all_checks):
+        sys.exit(1)
+
+
+def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
+    import labkit
+
+    steps: dict[tuple[str, str], Callable[[], list[Checks]]] = {
+        ("1", "topic"): lambda: [labkit.check_topic(lab)],
+        ("2", "queues"): lambda: [labkit.check_queues(lab)],
+        ("3", "notification"): lambda: [labkit.check_notification(lab)],
+        ("4", "functions"): lambda: [labkit.check_functions(lab)],
+        ("6", "results"): lambda: [
+            labkit.check_results(lab, photo.name)
+            for photo in lab.journal.entries("object")
+            if not photo.name.endswith("/")
+        ],
+    }
+    chosen = [checks for names, checks in steps.items() if step is None or step in names]
+    if not chosen:
+        raise LabError(
+            f"There is no step {step!r} to check.",
+            hint=f"There are {', '.join(f'{number} ({name})' for number, name in steps)}.",
+        )
+    return [checks for ask in chosen for checks in ask()]
+
+
+@main.command()
+@click.argument("function")
+@click.option("--since", help="Only what is newer than so long ago, such as 5m, 2h, 1d.")
+@click.option("--lines", is_flag=True, help="The lines themselves, not a table of the invocations.")
+@lab_options
+def logs(function: str, since: str | None, lines: bool, **at: Any) -> None:
+    """Show what a function (such as CreateThumbnail) has logged."""
+    from labkit.insight.logs import read_logs
+    from labkit.settings import FUNCTIONS
+
+    lab = _open(at)
+    names = [known.name for known in FUNCTIONS]
+    if function not in (*names, *(lab.settings.function_name(known) for known in FUNCTIONS)):
+        raise LabError(f"There is no function {function!r}.", hint=f"There are {', '.join(names)}.")
+    found = read_logs(lab, function, since=since)
+    if lines:
+        for line in found.lines:
+            click.echo(f"{line.time:%H:%M:%S.%f}  {line.text.rstrip()}")
+    else:
+        click.echo(str(found))
+
+
+@main.command()
+@click.argument("key", required=False)
+@lab_options
+def doctor(key: str | None, **at: Any) -> None:
+    """Walk the way of a photo, and name what is broken.
+
+    Of the photo with this KEY (cat.jpg means ingest/cat.jpg), or of any. The exit code is 1 if something is broken.
+    """
+    from labkit.insight.doctor import doctor as examine
+
+    found = examine(_open(at), key)
+    click.echo(str(found))
+    if found.first and found.first.call:
+        click.echo(f"\nIn Python, this mends the first of it:\n  {found.first.call}")
+    if not found.healthy:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("key")
+@lab_options
+def trace(key: str, **at: Any) -> None:
+    """Show when a photo was where, up to its three results."""
+    from labkit.insight.trace import trace as follow
+
+    click.echo(str(follow(_open(at), key)))
+
+
+@main.command()
+@lab_options
+def cost(**at: Any) -> None:
+    """Show what the lab has used, and what it costs.
+
+    Also what it costs a day if it is left running.
+    """
+    from labkit.insight.cost import cost as work_out
+
+    click.echo(str(work_out(_open(at))))
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: to the screen.")
+@lab_options
+def export(out: Path | None, **at: Any) -> None:
+    """Write the lab as a CloudFormation template."""
+    from labkit.insight.template import export_template
+
+    template = export_template(_open(at))
+    if out is None:
+        click.echo(template.json(), nl=False)
+    else:
+        click.echo(f"{template.sentence()} Written to {template.write(out)}.")
+
+
+@main.command()
+@click.option("--class", "whole_class", is_flag=True, help="All labs of this account and region, found by their tags.")
+@click.option("--student", "prefixes", multiple=True, metavar="PREFIX", help="Only this student's lab; repeatable.")
+@click.option("--journals", type=click.Path(path_type=Path), help="The labs of the journals in this folder.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write grades.json and grades.csv here.")
+@lab_options
+def grade(whole_class: bool, prefixes: tuple[str, ...], journals: Path | None, out: Path | None, **at: Any) -> None:
+    """Mark this lab, or a class's labs, with reasons."""
+    from labkit.insight.grade import ClassSheet, grade_class
+    from labkit.insight.grade import grade as mark
+
+    lab = _open(at)
+    if whole_class or prefixes or journals:
+        sheets = grade_class(lab, prefixes=prefixes, journals=journals)
+        click.echo(str(sheets))
+    else:
+        sheets = ClassSheet((mark(lab),))
+        click.echo(str(sheets.sheets[0]))
+    if out is not None:
+        click.echo("\nWritten: " + ", ".join(map(str, sheets.write(out))))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="students")
+def students(folder: Path) -> None:
+    """Write notebooks for students, without the answers."""
+    from labkit.lab import find_workspace
+    from labkit.students import make_student_notebooks
+
+    click.echo(str(make_student_notebooks(find_workspace() / "notebooks", folder)))
+
+
+@main.command()
+@lab_options
+def permissions(**at: Any) -> None:
+    """Print the policy that your own user needs, as JSON."""
+    from labkit.insight.user_permissions import permissions as needed
+
+    click.echo(needed(_open(at)).json())
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="build", help="Default: build.")
+@click.option("--runtime", help="Such as python3.13. Default: the newest generally available one.")
+@click.option("--architecture", help="x86_64 (the default) or arm64.")
+@click.option("--here", is_flag=True, help="For the embedded AWS on this machine; needs no network.")
+def build(out: Path, runtime: str | None, architecture: str | None, here: bool) -> None:
+    """Build the three deployment packages.
+
+    For Lambda on AWS, or, with --here, for the embedded AWS.
+    """
+    from labkit.packages import Target, build_packages, refusal_for, warning_for
+
+    if here and (runtime or architecture):
+        raise click.UsageError(
+            "--here is this machine's own Python; it goes with neither --runtime nor --architecture."
+        )
+    newest = Target.newest()
+    target = Target.host() if here else Target(runtime or newest.runtime, architecture or newest.architecture)
+    if not here and (said := refusal_for(target.runtime) or warning_for(target.runtime)):
+        click.echo(said, err=True)
+    for package in build_packages(target, out=out, progress=click.echo):
+        click.echo(f"{package}\n")
+
+
+@main.command()
+@click.argument("zip_file", metavar="ZIP", type=click.Path(path_type=Path))
+@click.option("--handler", help="module.function; else taken from the zip.")
+@click.option("--runtime", help="The function's runtime, such as python3.13; else taken from the zip.")
+@click.option("--architecture", help="The function's architecture, x86_64 or arm64; else taken from the zip.")
+@click.option("--here", is_flag=True, help="For the embedded AWS on this machine; else for AWS's own Lambda.")
+def inspect(zip_file: Path, handler: str | None, runtime: str | None, architecture: str | None, here: bool) -> None:
+    """Inspect a deployment package as Lambda would read it. The exit code is 1 if Lambda would refuse it."""
+    from labkit.packages import Target, inspect_package
+
+    newest = Target.newest()
+    target = Target(runtime or newest.runtime, architecture or newest.architecture) if runtime or architecture else None
+    found = inspect_package(zip_file, handler=handler, target=Target.host() if here else target)
+    click.echo(str(found))
+    if not found.passed:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--all", "all_labs", is_flag=True, help="All labs of the account and region, by their tags.")
+@lab_options
+def status(all_labs: bool, **at: Any) -> None:
+    """Say where the lab is and what it has there now.
+
+    Starts nothing: an embedded AWS that does not run is said to be empty.
+    """
+    from labkit.steps.clean_up import inventory
+    from labkit.steps.recovery import find_labs
+
+    if _place(at) == "local" and not _embedded_aws_runs():
+        return
+    lab = _open(at)
+    click.echo(f"{lab}\n\n{find_labs(lab) if all_labs else inventory(lab)}")
+
+
+@main.command()
+@lab_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(yes: bool, **at: Any) -> None:
+    """Delete everything that this lab has made, after showing it.
+
+    With --suffix also on a machine that did not make it: it is then found by its tags.
+    """
+    from labkit.steps.clean_up import clean_up, inventory
+    from labkit.steps.recovery import find_things, take_over
+
+    if _place(at) == "local" and not _embedded_aws_runs():
+        return
+    lab = _open(at)
+    known = bool(lab.journal.entries())
+    found = find_things(lab) if at["suffix"] and not known else None
+    if known or (found and found.entries):
+        click.echo(str(found or inventory(lab)))
+        if not yes:
+            click.confirm("Delete all of it?", abort=True)
+    if found:
+        take_over(lab, found)
+    click.echo(str(clean_up(lab)))
+
+
+def _embedded_aws_runs() -> bool:
+    """Whether the workspace's embedded AWS runs; if not, say so."""
+    from labkit import local
+    from labkit.connection import LOCAL_FOLDER
+    from labkit.lab import find_workspace
+
+    workspace = find_workspace()
+    server = local.find(workspace / LOCAL_FOLDER)
+    if server is None:
+        click.echo(f"The embedded AWS of {workspace} is not running, and has nothing. open_lab() starts it.")
+        return False
+    click.echo(f"The embedded AWS of {workspace} runs at {server.url} (process {server.pid}).")
+    return True
+
+
+@main.command()
+def stop() -> None:
+    """Stop the embedded AWS, with everything in it."""
+    from labkit import local
+    from labkit.connection import LOCAL_FOLDER
+    from labkit.lab import find_workspace
+
+    workspace = find_workspace()
+    stopped = local.stop(workspace / LOCAL_FOLDER)
+    click.echo(f"The embedded AWS of {workspace} {'was stopped' if stopped else 'was not running'}.")

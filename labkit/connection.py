@@ -1,0 +1,241 @@
+"""Where the lab runs: the embedded AWS, any endpoint, or a real account, behind one guard.
+
+Local work never reads the user's AWS variables, profiles or credentials; a real account is never touched without
+being named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # botocore's own spelling
+from botocore.exceptions import BotoCoreError
+
+from labkit import local
+from labkit.calls import CallLog
+from labkit.errors import LabError, telling
+
+PLACES = ("local", "endpoint", "aws")
+LOCAL_FOLDER = Path(".labkit") / "local"  # the embedded AWS's own folder in a workspace
+DEFAULT_REGION = "us-east-1"
+REGIONAL_SERVICES = ("s3", "sns", "sqs", "lambda", "logs")  # IAM is one for all regions
+# How the services say that temporary credentials have run out.
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A way to AWS: clients for each service, and a record of what was called."""
+
+    where: str
+    session: boto3.Session
+    region: str
+    account: str
+    endpoint_url: str | None = None
+    instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
+    calls: CallLog = field(default_factory=CallLog)
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Record calls from the first one on."""
+        self.calls.attach(self.session)
+        if self.where != "local":  # where credentials are made up they can't run out
+            self.session.events.register("after-call.*.*", _tell_expired)
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service; one for all, since clients are safe to share between threads."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(
+                service, endpoint_url=self.endpoint_url, config=_config(self.where)
+            )
+        return self._clients[service]
+
+    @cached_property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`: the second part of every ARN."""
+        return str(self.session.get_partition_for_region(self.region))
+
+
+def connect(
+    where: str,
+    *,
+    workspace: Path,
+    endpoint_url: str | None = None,
+    account: str | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+) -> Connection:
+    """The connection to `local`, `endpoint` or `aws`.
+
+    `local` starts the embedded AWS of the workspace if it is not running. `aws` needs the account id and is refused if
+    the credentials belong to another one, or if an endpoint override is set. Raises LabError.
+    """
+    if where == "local":
+        return _connect_local(workspace)
+    if where == "endpoint":
+        return _connect_endpoint(endpoint_url, profile, region)
+    if where == "aws":
+        return _connect_aws(account, profile, region)
+    raise LabError(
+        f"There is no place called {where!r}.",
+        where="opening the lab",
+        hint=f"Use one of {', '.join(PLACES)} (open_lab(where=...), or the variable LABKIT_WHERE).",
+    )
+
+
+def _connect_local(workspace: Path) -> Connection:
+    try:
+        server = local.start(workspace / LOCAL_FOLDER)
+    except local.LocalError as error:
+        raise LabError(
+            "The embedded AWS did not start.", where="opening the lab (local)", aws_said=None, hint=str(error)
+        ) from error
+    session = _blind_session(server.region, "labkit-local", "not-a-secret")
+    return Connection("local", session, server.region, server.account, server.url, str(server.started))
+
+
+def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str | None) -> Connection:
+    if not endpoint_url or urlsplit(endpoint_url).scheme not in ("http", "https"):
+        raise LabError(
+            f"{endpoint_url!r} is no address of an AWS-compatible endpoint.",
+            where="opening the lab (endpoint)",
+            hint='Give it as open_lab(where="endpoint", endpoint_url="http://127.0.0.1:4566").',
+        )
+    region = region or DEFAULT_REGION
+    # Without a profile: the key pair that emulators take for their root user, useless anywhere else.
+    session = (
+        boto3.Session(profile_name=profile, region_name=region) if profile else _blind_session(region, "test", "test")
+    )
+    account = _account_of(session, endpoint_url, "endpoint")
+    return Connection("endpoint", session, region, account, endpoint_url)
+
+
+def _connect_aws(account: str | None, profile: str | None, region: str | None) -> Connection:
+    where = "opening the lab (aws)"
+    if not account or not (account.isdigit() and len(account) == 12):
+        raise LabError(
+            "A real account is used only when you name it: 12 digits.",
+            where=where,
+            hint='open_lab(where="aws", account="123456789012"), or `--account`. '
+            "`aws sts get-caller-identity` shows the id of your account.",
+        )
+    _refuse_overrides({name: url for name, url in sorted(os.environ.items()) if name.startswith("AWS_ENDPOINT_URL")})
+    try:
+        core = botocore.session.Session(profile=profile)
+        _refuse_overrides(_configured_overrides(core))
+        session = boto3.Session(botocore_session=core, region_name=region)
+    except BotoCoreError as error:
+        raise LabError(str(error), where=where, hint="`aws configure list-profiles` lists them.") from error
+    if not session.region_name:
+        raise LabError("No region is chosen.", where=where, hint='Say which, for example region="us-east-1".')
+    _require_services(session, where)
+    found = _account_of(session, None, "aws")
+    if found != account:
+        raise LabError(
+            f"These credentials belong to account {found}, you named {account}. Nothing was touched.",
+            where=where,
+            hint="Choose the right profile, or name the other account if that is what you want.",
+        )
+    return Connection("aws", session, session.region_name, account)
+
+
+def _refuse_overrides(overrides: Mapping[str, str]) -> None:
+    """Raise LabError if anything would send calls elsewhere: where each is set, and to which address."""
+    if overrides:
+        raise LabError(
+            f"{', '.join(overrides)} is set: calls meant for AWS would go somewhere else.",
+            where="opening the lab (aws)",
+            hint=f'Unset it, or say open_lab(where="endpoint", endpoint_url="{next(iter(overrides.values()))}").',
+        )
+
+
+def _configured_overrides(core: botocore.session.Session) -> dict[str, str]:
+    """The overrides of the profile and of the services section that it names.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
+    profile = core.get_scoped_config()
+    found = {"endpoint_url in the AWS profile": profile["endpoint_url"]} if "endpoint_url" in profile else {}
+    services = core.full_config.get("services", {}).get(profile.get("services"), {})
+    for service, values in services.items():
+        if isinstance(values, Mapping) and "endpoint_url" in values:
+            found[f"endpoint_url of {service} in the AWS profile's services"] = values["endpoint_url"]
+    return found
+
+
+def _require_services(session: boto3.Session, where: str) -> None:
+    """Raise LabError if the region lacks one of the lab's services, as far as this boto3 knows."""
+    region = session.region_name
+    try:
+        partition = session.get_partition_for_region(region)
+    except BotoCoreError as error:
+        raise LabError(str(error), where=where, hint='Regions have names like "us-east-1".') from error
+    lacking = [s for s in REGIONAL_SERVICES if region not in session.get_available_regions(s, partition)]
+    if lacking:
+        raise LabError(
+            f"boto3 {boto3.__version__} knows of no {', '.join(lacking)} in the region {region}.",
+            where=where,
+            hint="Check the spelling, or choose another region. A region that is newer than boto3 needs a newer boto3.",
+        )
+
+
+def _tell_expired(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
+    """After every call: credentials that ran out are told as such, whatever the lab was doing."""
+    error = parsed.get("Error", {})
+    # S3 answers a HEAD request without a body, so without a reason: the status is all there is.
+    silent = error.get("Code") == "400" and model.name.startswith("Head")
+    if error.get("Code") in EXPIRED or silent:
+        raise LabError(
+            "Your credentials have expired." + (" (S3 gave no reason; this is the usual one.)" if silent else ""),
+            where=f"{model.service_model.service_name}: {model.name}",
+            aws_said=f"{error.get('Code')}: {error.get('Message')}",
+            hint="Sign in again, run the cell with open_lab() again, then this one: the journal knows how far it came.",
+        )
+
+
+def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) -> str:
+    client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
+    with telling(f"asking whose credentials these are ({where})"):
+        try:
+            return str(client.get_caller_identity()["Account"])
+        except BotoCoreError as error:
+            if where != "endpoint":
+                raise
+            raise LabError(
+                f"Nothing answers at {endpoint_url}.", where="opening the lab (endpoint)", hint=str(error)
+            ) from error
+
+
+def _config(where: str) -> Config:
+    if where == "aws":
+        # Adaptive: boto3 slows down by itself when AWS throttles. Configured endpoint overrides are never followed.
+        return Config(retries={"mode": "adaptive", "max_attempts": 10}, ignore_configured_endpoint_urls=True)
+    # No proxy stands between this process and an emulator, whatever HTTP_PROXY says.
+    return Config(
+        proxies={},
+        retries={"mode": "standard", "max_attempts": 2},
+        connect_timeout=5,
+        read_timeout=60,
+        s3={"addressing_style": "path"},
+        ignore_configured_endpoint_urls=True,
+    )
+
+
+def _blind_session(region: str, key: str, secret: str) -> boto3.Session:
+    """A session that sees neither environment variables nor the files of `~/.aws`."""
+    unseen = {
+        name: (None, None, default, convert)
+        for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    }
+    unseen["config_file"] = unseen["credentials_file"] = (None, None, os.devnull, None)
+    core = botocore.session.Session(session_vars=unseen)
+    return boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region, botocore_session=core)

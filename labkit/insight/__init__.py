@@ -1,0 +1,1 @@
+"""Reads what the steps made and what the functions did; changes nothing."""

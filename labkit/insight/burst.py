@@ -1,0 +1,178 @@
+"""Many photos at once: how the queues fill and empty, and how many functions run at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from statistics import median
+
+from labkit.errors import telling
+from labkit.insight.logs import Request, read_logs
+from labkit.insight.survey import queue_depth
+from labkit.lab import Lab
+from labkit.result import Result
+from labkit.settings import INGEST_FOLDER
+from labkit.steps.notification import require_bucket
+from labkit.steps.queues import require_queue
+from labkit.waiting import wait_until
+
+AT_ONCE = 8  # uploads in parallel: more only wait for each other
+LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look during a burst: seconds since it began, and messages in each function's queue, in flight included."""
+
+    seconds: float
+    depths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Burst(Result):
+    """What was seen while many photos went through; times in seconds since the first upload."""
+
+    photos: int
+    began: datetime
+    uploaded_s: float
+    done_s: float
+    functions: tuple[str, ...]
+    samples: tuple[Sample, ...] = field(repr=False)
+    requests: tuple[Request, ...] = field(repr=False)
+
+    @property
+    def photos_per_s(self) -> float:
+        """Photos a second, from the first upload to the last result."""
+        return self.photos / self.done_s
+
+    def running_at(self, seconds: float) -> int:
+        """How many invocations ran at that moment."""
+        moment = self.began + timedelta(seconds=seconds)
+        return sum(start <= moment < end for start, end in self._spans)
+
+    @cached_property
+    def _spans(self) -> tuple[tuple[datetime, datetime], ...]:
+        """Begin and end of each invocation; an environment takes one at a time, whatever rounding makes of it."""
+        streams: dict[str, list[Request]] = {}
+        for request in sorted(self.requests, key=lambda request: request.started):
+            streams.setdefault(request.stream, []).append(request)
+        return tuple(
+            (request.started, min(request.ended, following.started if following else request.ended))
+            for stream in streams.values()
+            for request, following in zip_longest(stream, stream[1:])
+            if request.ended
+        )
+
+    @property
+    def most_at_once(self) -> int:
+        """The largest number of invocations that ran at the same time."""
+        return max((self.running_at((r.started - self.began).total_seconds()) for r in self.requests), default=0)
+
+    def sentence(self) -> str:
+        """How long it took."""
+        results = self.photos * len(self.functions)
+        return (
+            f"{self.photos} photos went in within {self.uploaded_s:.1f} s; the last of {results} results was "
+            f"there after {self.done_s:.1f} s: {self.photos_per_s:.1f} photos a second."
+        )
+
+    def headers(self) -> Sequence[str]:
+        """Cold and warm side by side."""
+        return ("starts", "invocations", "init ms, median", "duration ms, median", "billed ms, median")
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """One row for cold starts, one for warm ones."""
+        for name, cold in (("cold", True), ("warm", False)):
+            chosen = [r for r in self.requests if r.cold is cold and r.finished]
+            yield (
+                name,
+                len(chosen),
+                _median(r.init_ms for r in chosen),
+                _median(r.duration_ms for r in chosen),
+                _median(r.billed_ms for r in chosen),
+            )
+
+
+def _median(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{median(known):,.0f}" if known else "-"
+
+
+@telling("sending a burst of photos")
+def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float = 600) -> Burst:
+    """Upload one photo many times under different keys, look at the queues until every result is there.
+
+    The photos go to `ingest/burst-<time>/`. Returns the Burst with the logs of its invocations. Raises LabError, also
+    if not all results came within `seconds`.
+    """
+    s3, bucket, data = lab.client("s3"), require_bucket(lab), Path(photo).read_bytes()
+    began, clock = datetime.now(UTC), time.monotonic()
+    folder = f"burst-{began:%H%M%S}/"
+    keys = [f"{INGEST_FOLDER}{folder}{number:04}.jpg" for number in range(photos)]
+    if lab.settings.bucket is not None:  # a bucket of the lab's own is emptied as a whole
+        for key in keys:
+            lab.journal.created("object", key, bucket=bucket)
+    expected, samples = photos * len(lab.settings.functions), []
+    urls = [require_queue(lab, function) for function in lab.settings.functions]
+
+    def look() -> bool:
+        samples.append(Sample(time.monotonic() - clock, tuple(_depth(lab, url) for url in urls)))
+        # Counting results takes longer than looking at queues, and would slow down what it looks at.
+        return not any(samples[-1].depths) and _results(lab, folder) >= expected
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        began, clock = datetime.now(UTC), time.monotonic()
+        uploads = [
+            pool.submit(s3.put_object, Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg") for key in keys
+        ]
+        while not all(upload.done() for upload in uploads):
+            look()
+            time.sleep(LOOK_EVERY_S)
+        for upload in uploads:
+            upload.result()
+    uploaded_s = time.monotonic() - clock
+    wait_until(
+        look,
+        what=f"{expected} results",
+        seconds=seconds,
+        longest_pause=LOOK_EVERY_S,
+        hint="doctor(lab) says what stands in the way.",
+    )
+    names = tuple(function.name for function in lab.settings.functions)
+    return Burst(
+        photos, began, uploaded_s, samples[-1].seconds, names, tuple(samples), _requests(lab, folder, expected)
+    )
+
+
+def _depth(lab: Lab, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = lab.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return queue_depth(answer["Attributes"]).total
+
+
+def _results(lab: Lab, folder: str) -> int:
+    pages = lab.client("s3").get_paginator("list_objects_v2")
+    prefixes = [f"{function.folder}{folder}" for function in lab.settings.functions]
+    found = [pages.paginate(Bucket=lab.settings.bucket_name, Prefix=prefix) for prefix in prefixes]
+    return sum(page["KeyCount"] for pages_of_one in found for page in pages_of_one)
+
+
+def _requests(lab: Lab, folder: str, expected: int) -> tuple[Request, ...]:
+    """The invocations of this burst, once each has its REPORT."""
+
+    def ask() -> tuple[Request, ...] | None:
+        requests = [r for f in lab.settings.functions for r in read_logs(lab, f.name) if _is_of(r, folder)]
+        ready = sum(len(r.photos) for r in requests) >= expected and all(r.finished for r in requests)
+        return tuple(requests) if ready else None
+
+    return wait_until(ask, what="the REPORT lines", seconds=60)
+
+
+def _is_of(request: Request, folder: str) -> bool:
+    return any(f"/{folder}" in str(photo.get("source_key")) for photo in request.photos)

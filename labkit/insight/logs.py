@@ -1,0 +1,430 @@
+"""What the functions wrote to CloudWatch Logs: the lines, and one `Request` for each START ... END, REPORT.
+
+Both of Lambda's log formats are read, text and JSON.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from labkit.errors import LabError, telling
+from labkit.lab import Lab
+from labkit.result import Result
+from labkit.steps.making import found_or_none
+from labkit.waiting import wait_until
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+TIMED_OUT = re.compile(r"Task timed out after [\d.]+ seconds")
+# How the runtime logs an exception that the handler let through. (A tab after [ERROR] is the function's own logger.)
+ERROR = re.compile(r"\[ERROR\] (?P<said>.*)")
+# How the lines of our own functions begin and end a photo.
+PHOTO_EVENTS = ("resized", "ignored", "failed")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One event of a log stream: when (UTC), what, in which stream, and CloudWatch's id of it."""
+
+    time: datetime
+    text: str
+    stream: str
+    event_id: str = ""
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> LogLine:
+        """The line in one event of `filter_log_events` or `get_log_events`."""
+        return cls(_utc(event["timestamp"]), event["message"], event.get("logStreamName", ""), event.get("eventId", ""))
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """The line as an object, if it is one line of JSON; else empty."""
+        if not self.text.startswith("{"):
+            return {}
+        try:
+            data = json.loads(self.text)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+
+@dataclass(frozen=True)
+class Request(Result):
+    """One invocation: its figures from START and REPORT, how it ended, and its lines.
+
+    Times in milliseconds, memory in MB. What is not known yet, because the REPORT has not arrived, is None.
+    `status` is `ok`, `error`, `timeout`, `out of memory`, `init error` or `running`.
+    """
+
+    request_id: str
+    stream: str
+    started: datetime
+    cold: bool = False
+    duration_ms: float | None = None
+    billed_ms: int | None = None
+    memory_mb: int | None = None
+    max_memory_mb: int | None = None
+    init_ms: float | None = None
+    status: str = "running"
+    error: str = ""
+    lines: tuple[LogLine, ...] = field(default=(), repr=False)
+
+    @property
+    def finished(self) -> bool:
+        """True if its REPORT has arrived."""
+        return self.duration_ms is not None
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the handler returned or was stopped: the start and the duration; None while it runs."""
+        return None if self.duration_ms is None else self.started + timedelta(milliseconds=self.duration_ms)
+
+    @property
+    def photos(self) -> tuple[Mapping[str, Any], ...]:
+        """The function's own lines of JSON, one for each photo that was resized, ignored or failed."""
+        return tuple(data for data in map(_own_data, self.lines) if data.get("event") in PHOTO_EVENTS)
+
+    @property
+    def did(self) -> str:
+        """What the function did, in its own words: `resized ingest/AWS.jpg`."""
+        return "; ".join(_photo_in_words(photo) for photo in self.photos)
+
+    def sentence(self) -> str:
+        """How it ended."""
+        took = f"after {self.duration_ms:.0f} ms" if self.duration_ms is not None else "since it has not ended yet"
+        cold = ", on a cold start" if self.cold else ""
+        return f"Request {self.request_id}: {self.status} {took}{cold}.{self.error and ' ' + self.error}"
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """Its lines, with their times."""
+        return [(f"{line.time:%H:%M:%S.%f}"[:-3], line.text.rstrip().replace("\t", "  ")) for line in self.lines]
+
+    def headers(self) -> Sequence[str]:
+        """Columns."""
+        return ("time (UTC)", "line")
+
+
+@dataclass(frozen=True)
+class FunctionLogs(Result):
+    """All that one function has logged; oldest first."""
+
+    function: str
+    log_group: str
+    streams: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
+    lines: tuple[LogLine, ...] = field(default=(), repr=False)
+    exists: bool = True
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.requests)
+
+    def select(self, *, stream: str = "", text: str = "", since: datetime | None = None) -> FunctionLogs:
+        """The same, with only the requests that lie in a stream, contain a text (any case), began since then."""
+        kept = tuple(
+            request
+            for request in self.requests
+            if stream in request.stream
+            and (since is None or request.started >= since)
+            and any(text.lower() in line.text.lower() for line in request.lines)
+        )
+        ids = {id(line) for request in kept for line in request.lines}
+        return replace(self, requests=kept, lines=tuple(line for line in self.lines if id(line) in ids))
+
+    def about(self, key: str) -> tuple[Request, ...]:
+        """The requests that worked on the photo with this key."""
+        return tuple(r for r in self.requests if any(photo.get("source_key") == key for photo in r.photos))
+
+    def errors(self) -> tuple[Request, ...]:
+        """The requests that neither ended well nor still run."""
+        return tuple(request for request in self.requests if request.status not in ("ok", "running"))
+
+    def sentence(self) -> str:
+        """How much there is, or why there is nothing."""
+        if not self.exists:
+            return (
+                f"There is no log group {self.log_group} yet. A log group exists only after the first invocation "
+                f"of {self.function}, unless somebody makes it: upload a photo, and look again."
+            )
+        if not self.requests:
+            return f"The log group {self.log_group} is there, and no invocation of {self.function} has written to it."
+        cold = sum(request.cold for request in self.requests)
+        return (
+            f"{self.function} was invoked {_times(len(self.requests))} in {_environments(len(self.streams))}: "
+            f"{cold} cold, {len(self.errors())} with an error."
+        )
+
+    def headers(self) -> Sequence[str]:
+        """Columns: the figures of the REPORT lines."""
+        return (
+            "request",
+            "started (UTC)",
+            "start",
+            "status",
+            "init ms",
+            "duration ms",
+            "billed ms",
+            "memory used of size",
+            "what it did",
+        )
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """One row a request."""
+        for r in self.requests:
+            yield (
+                r.request_id[:8],
+                f"{r.started:%H:%M:%S.%f}"[:-3],
+                "cold" if r.cold else "warm",
+                r.status,
+                _number(r.init_ms),
+                _number(r.duration_ms),
+                _number(r.billed_ms),
+                f"{r.max_memory_mb} of {r.memory_mb} MB" if r.max_memory_mb is not None else "-",
+                r.error or r.did or "-",
+            )
+
+
+def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str | None = None) -> FunctionLogs:
+    """All logs of a function, or those `since` a time (UTC), a timedelta ago, or `"5m"`, `"2h"`, `"1d"` ago.
+
+    A log group that is not there yet is no error: the result says so. Raises LabError if AWS refuses.
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+    """
+    function = lab.settings.function_named(function_name)
+    name, group = lab.settings.function_name(function), lab.settings.log_group(function)
+    parameters: dict[str, Any] = {"logGroupName": group}
+    if since is not None:
+        parameters["startTime"] = int(beginning(since).timestamp() * 1000)
+    with telling(f"reading the logs of {name}"):
+        events = found_or_none(_all_events, client=lab.client("logs"), parameters=parameters)
+    if events is None:
+        return FunctionLogs(name, group, exists=False)
+    lines = _in_order(LogLine.from_event(event) for event in events)
+    streams = tuple(dict.fromkeys(line.stream for line in lines))
+    return FunctionLogs(name, group, streams, parse_log(lines), lines)
+
+
+def wait_for_logs(lab: Lab, function_name: str, *, key: str | None = None, seconds: float = 60) -> FunctionLogs:
+    """The logs, once a request on the photo `key` (any request, if None) has its REPORT and none is still running.
+
+    The REPORT arrives a little after the result: Lambda writes it when the invocation is over. Raises WaitedTooLong.
+    """
+
+    def ask() -> FunctionLogs | None:
+        logs = read_logs(lab, function_name)
+        wanted = logs.requests if key is None else logs.about(key)
+        return logs if wanted and all(request.finished for request in logs) else None
+
+    return wait_until(
+        ask,
+        what=f"the REPORT line of {function_name}{f' on {key}' if key else ''}",
+        seconds=seconds,
+        hint=f"Has a photo been uploaded, and is the trigger of {function_name} enabled? doctor(lab) looks.",
+    )
+
+
+def beginning(since: datetime | timedelta | str, now: datetime | None = None) -> datetime:
+    """The time that `since` means: itself, or so long ago. Raises LabError for a text that is neither."""
+    now = now or datetime.now(UTC)
+    if isinstance(since, datetime):
+        return since
+    if isinstance(since, timedelta):
+        return now - since
+    match = re.fullmatch(r"(\d+)\s*([smhd])(?: ago)?", since.strip())
+    if match is None:
+        raise LabError(
+            f"{since!r} says no time.", where="reading logs", hint='Say "30s", "5m", "2h" or "1d", or give a datetime.'
+        )
+    return now - timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def parse_log(lines: Iterable[LogLine]) -> tuple[Request, ...]:
+    """The requests in the lines of any number of streams, by the time of their START.
+
+    An environment works on one request at a time, so that in one stream a request's lines stand together. The lines
+    of an init stand before the START of the request that caused it, and are counted as its own.
+    """
+    streams: dict[str, list[LogLine]] = defaultdict(list)
+    for line in lines:
+        streams[line.stream].append(line)
+    requests = [request for stream in streams.values() for request in _parse_stream(stream)]
+    return tuple(sorted(requests, key=lambda request: request.started))
+
+
+def _parse_stream(lines: list[LogLine]) -> Iterator[Request]:
+    now: Request | None = None
+    pending: list[LogLine] = []  # before the first START, or between a REPORT and the next START
+    for line in lines:
+        started = _started(line)
+        if started:
+            if now is not None:
+                yield now
+            now, pending = _begin(started, line, pending), []
+        elif now is None or pending or (now.finished and _is_init_start(line)):
+            pending.append(line)
+        else:
+            now = _with_line(replace(now, lines=(*now.lines, line)), line)
+    if now is not None:
+        yield now
+
+
+def _begin(request_id: str, line: LogLine, before: list[LogLine]) -> Request:
+    cold = any(_is_init_start(b) for b in before)
+    request = Request(request_id, line.stream, line.time, cold, lines=(*before, line))
+    for earlier in before:
+        request = _with_line(request, earlier)
+    return request
+
+
+def _started(line: LogLine) -> str | None:
+    if line.data.get("type") == "platform.start":
+        return str(line.data["record"]["requestId"])
+    match = re.match(r"START RequestId: (\S+)", line.text)
+    return match[1] if match else None
+
+
+def _is_init_start(line: LogLine) -> bool:
+    return line.text.startswith("INIT_START") or line.data.get("type") == "platform.initStart"
+
+
+def _with_line(request: Request, line: LogLine) -> Request:
+    """The request with what one more line tells of it."""
+    if line.text.startswith("REPORT RequestId:"):
+        return _with_report(request, _text_report(line.text))
+    if line.text.startswith("INIT_REPORT"):
+        return _with_failed_init(request, _text_report(line.text))
+    if line.data.get("type") == "platform.report":
+        return _with_report(request, _json_report(line.data["record"]))
+    if line.data.get("type") == "platform.initReport":
+        return _with_failed_init(request, _json_report(line.data["record"]))
+    if timed_out := TIMED_OUT.search(line.text):
+        return replace(request, status="timeout", error=f"{timed_out[0]}.")
+    if error := _error(line):
+        return replace(request, error=request.error or error)
+    return request
+
+
+def _with_report(request: Request, report: Mapping[str, str]) -> Request:
+    error_type, error = report.get("Error Type", ""), request.error
+    if error_type == "Runtime.OutOfMemory":
+        status, error = "out of memory", f"The function needed more than its {report['Memory Size']} MB."
+    elif report.get("Status") == "timeout" or request.status == "timeout":
+        status, error = "timeout", error or "The time-out was reached."
+    elif request.status == "init error" and (_failed_again(request) or report.get("Status")):
+        status = "init error"
+    elif request.status == "init error":  # the second try, in the invocation itself, went well
+        status, error = "ok", ""
+    elif report.get("Status") in ("error", "failure"):
+        status, error = "error", error or error_type
+    else:
+        status = "error" if error else "ok"
+    init = report.get("Init Duration")
+    return replace(
+        request,
+        cold=request.cold or init is not None,
+        duration_ms=float(report["Duration"]),
+        billed_ms=round(float(report["Billed Duration"])),
+        memory_mb=int(report["Memory Size"]),
+        max_memory_mb=int(report["Max Memory Used"]),
+        init_ms=float(init) if init else request.init_ms,
+        status=status,
+        error=error,
+    )
+
+
+def _with_failed_init(request: Request, report: Mapping[str, str]) -> Request:
+    if "Status" not in report or report["Status"] == "success":
+        return request
+    said = report.get("Error Type", report["Status"])
+    return replace(
+        request,
+        init_ms=float(report["Init Duration"]),
+        status="init error",
+        error=request.error or f"The function could not be loaded: {said}.",
+    )
+
+
+def _failed_again(request: Request) -> bool:
+    """True if the init failed in the invocation too: Lambda tries it once before, and once within."""
+    return any(
+        (line.text.startswith("INIT_REPORT") and "Phase: invoke" in line.text)
+        or (line.data.get("type") == "platform.initReport" and line.data["record"].get("phase") == "invoke")
+        for line in request.lines
+    )
+
+
+def _text_report(line: str) -> dict[str, str]:
+    """`REPORT RequestId: x\\tDuration: 3.01 ms\\t...` as {"RequestId": "x", "Duration": "3.01", ...}."""
+    fields = (part.split(": ", 1) for part in line.split(" ", 1)[1].strip().split("\t") if ": " in part)
+    return {name.strip(): re.sub(r" (ms|MB)$", "", value.strip()) for name, value in fields}
+
+
+def _json_report(record: Mapping[str, Any]) -> dict[str, str]:
+    """The same from the JSON format."""
+    names = {
+        "durationMs": "Init Duration" if "phase" in record else "Duration",
+        "billedDurationMs": "Billed Duration",
+        "memorySizeMB": "Memory Size",
+        "maxMemoryUsedMB": "Max Memory Used",
+        "initDurationMs": "Init Duration",
+    }
+    metrics = {names[name]: str(value) for name, value in record["metrics"].items() if name in names}
+    more = {"Status": record.get("status"), "Error Type": record.get("errorType")}
+    return metrics | {name: str(value) for name, value in more.items() if value}
+
+
+def _error(line: LogLine) -> str | None:
+    """What an unhandled exception, logged by the runtime, says: `KeyError: 'Records'`."""
+    if "errorType" in line.data and "log_level" in line.data:  # the function's own logger says "level"
+        return f"{line.data['errorType']}: {line.data.get('errorMessage', '')}"
+    match = ERROR.match(line.text)
+    return match["said"].strip() if match else None
+
+
+def _own_data(line: LogLine) -> Mapping[str, Any]:
+    """What a function printed as JSON; in the JSON log format Lambda wraps printed text into a `message`."""
+    message = line.data.get("message")
+    if "event" not in line.data and isinstance(message, str):
+        return replace(line, text=message).data
+    if "event" not in line.data and isinstance(message, dict):
+        return message
+    return line.data
+
+
+def _photo_in_words(photo: Mapping[str, Any]) -> str:
+    words = f"{photo['event']} {photo.get('source_key', '')}".strip()
+    return f"{words} ({photo['reason']})" if photo.get("reason") else words
+
+
+def _all_events(client: Any, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All pages; an event that comes on two pages counts once."""
+    pages = client.get_paginator("filter_log_events").paginate(**parameters)
+    events = [event for page in pages for event in page["events"]]
+    return list({event.get("eventId", str(k)): event for k, event in enumerate(events)}.values())
+
+
+def _in_order(lines: Iterable[LogLine]) -> tuple[LogLine, ...]:
+    """By time; what was written in the same millisecond stays in the order in which AWS gave it."""
+    return tuple(sorted(lines, key=lambda line: line.time))
+
+
+def _utc(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _number(value: float | int | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _environments(count: int) -> str:
+    return "one environment" if count == 1 else f"{count} environments"

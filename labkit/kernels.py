@@ -1,0 +1,122 @@
+"""The kernels of a headless run: of this very Python, one for each notebook, each started before its turn."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+
+# What the notebooks import, and matplotlib's first drawing, take longer than the start of a kernel. A kernel that waits
+# for its turn has time for it. What is imported stays: the garbage collector need not look at it, then or later.
+WARM_UP = """
+import gc
+gc.disable()
+import io
+import labkit
+from matplotlib.figure import Figure
+figure = Figure()
+figure.text(0, 0, "fonts", weight="bold")
+figure.savefig(io.BytesIO())
+from ipykernel.kernelapp import launch_new_instance
+gc.freeze()
+gc.enable()
+launch_new_instance()
+"""
+
+
+class _OwnKernelSpec(KernelSpecManager):
+    """Only ever the Python that runs labkit, whatever kernels the user has installed under the name `python3`."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
+        # The history of a run is in its notebooks; IPython's own would go to the user's home.
+        command = [sys.executable, "-c", WARM_UP, "-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
+class Kernel(AsyncKernelManager):
+    """A kernel that can be ended together with the client that papermill made for it."""
+
+    _made: Any = None
+
+    def client(self, **settings: Any) -> Any:
+        """A client, as of any kernel manager; the last one made is remembered."""
+        self._made = super().client(**settings)
+        return self._made
+
+    def end(self) -> None:
+        """End the kernel at once: nothing in it is wanted any more."""
+        if self._made is not None:
+            self._made.stop_channels()
+        run_sync(self.shutdown_kernel)(now=True)
+
+
+class Kernels:
+    """One kernel after the other for notebooks in these folders."""
+
+    def __init__(self, folders: Sequence[Path], environment: Mapping[str, str], place: Path, log: IO[bytes]) -> None:
+        self._to_start = deque(enumerate(folders))
+        self._ready: deque[Kernel] = deque()
+        self._running: list[Kernel] = []
+        self._place, self._log = place, log
+        # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
+        # anything here takes to reckon.
+        self._environment = {**environment, "IPYTHONDIR": str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
+
+    async def start_ahead(self) -> None:
+        """Start one more, if there is a notebook left for it; it comes up by itself."""
+        if not self._to_start:
+            return
+        number, folder = self._to_start.popleft()
+        kernel = Kernel(
+            kernel_name="python3",
+            kernel_spec_manager=_OwnKernelSpec(),
+            transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
+            connection_file=str(self._place / f"{number}.json"),
+        )
+        await kernel.start_kernel(env=self._environment, cwd=str(folder), stderr=self._log)
+        self._running.append(kernel)
+        self._ready.append(kernel)
+
+    def next(self) -> Kernel:
+        """The kernel for the next notebook."""
+        if not self._ready:
+            run_sync(self.start_ahead)()
+        return self._ready.popleft()
+
+    def end(self, kernel: Kernel) -> None:
+        """End one of them."""
+        self._running.remove(kernel)
+        kernel.end()
+
+    def end_all(self) -> None:
+        """End all that still run."""
+        for kernel in list(self._running):
+            self.end(kernel)
+
+
+@contextmanager
+def kernels_for(folders: Sequence[Path], environment: Mapping[str, str], log: Path) -> Iterator[Kernels]:
+    """Kernels for notebooks in these folders, the first already on its way; all gone when the block ends.
+
+    What they say beside their notebooks goes into `log`, which stays only if there was anything.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True) as place,
+        log.open("wb") as said,
+    ):
+        kernels = Kernels(folders, environment, Path(place), said)
+        try:
+            run_sync(kernels.start_ahead)()
+            yield kernels
+        finally:
+            kernels.end_all()
+    if not log.stat().st_size:
+        log.unlink()

@@ -1,0 +1,208 @@
+"""Builds the deployment packages: one zip for each function, the same bytes from the same inputs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from labkit.packages import pillow
+from labkit.packages.errors import PackageError
+from labkit.packages.target import Target
+from labkit.result import Result
+
+FUNCTIONS = ("CreateThumbnail", "CreateWebImage", "CreateMobileImage")
+SOURCE = Path(__file__).parents[2] / "lambda_packages"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # every entry's date, the earliest that zip knows: builds must not differ by the hour
+TASK_ROOT = "/var/task"  # where Lambda unpacks a zip; tracebacks name it
+RECIPE = "1"  # part of the content address; to be raised when this module builds other zips from the same inputs
+
+
+@dataclass(frozen=True)
+class Package(Result):
+    """A deployment package on disk: for which function and target, its hashes, and its sizes in bytes."""
+
+    path: Path
+    function: str
+    handler: str
+    target: Target
+    sha256: str  # hexadecimal
+    size: int
+    unpacked_size: int
+
+    @property
+    def code_sha256(self) -> str:
+        """The hash as Lambda gives it in `CodeSha256`: SHA-256 in base 64."""
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
+
+    def sentence(self) -> str:
+        """What was built, for what, and how large."""
+        return f"{self.path.name}: {self.function} for {self.target}, {self.size / 1e6:.2f} MB."
+
+    def rows(self) -> Sequence[Sequence[object]]:
+        """One row for each fact."""
+        return (
+            ("file", self.path),
+            ("handler", self.handler),
+            ("runtime", self.target.runtime),
+            ("architecture", self.target.architecture),
+            ("zipped", f"{self.size / 1e6:.2f} MB (limit for a direct upload: 50 MB)"),
+            ("unzipped", f"{self.unpacked_size / 1e6:.2f} MB (limit: 250 MB)"),
+            ("CodeSha256", self.code_sha256),
+        )
+
+
+def build_package(
+    function: str,
+    target: Target,
+    *,
+    out: Path | None = None,
+    source: Path | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Package:
+    """Build (or find in the cache) the zip of one function, and return it.
+
+    The zip holds `<function>.py`, the shared modules and the part of Pillow they use; boto3 comes with the runtime.
+    Its name in `cache` is made of its contents, so that a second build is a look-up; with `out`, a copy called
+    `<function>.zip` is laid into that folder. `source` is a folder laid out as `lambda_packages/`: a folder for each
+    function, and `shared/`, or the lab's own where it has none. `progress` is told in a sentence what takes time.
+
+    Raises PackageError if the function does not exist, or if its Pillow can neither be found nor fetched.
+    https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+    """
+    say = progress or (lambda _sentence: None)
+    folder = cache or default_cache()
+    files = {**_own_files(function, source or SOURCE), **pillow.files_for(target, folder, say)}
+    path = folder / "packages" / f"{function}-{target.runtime}-{target.architecture}-{_address(files, target)}.zip"
+    if not path.exists():
+        say(f"Building {function} for {target} ...")
+        _write_zip(path, {**files, **(_compiled(files) if target.is_this_python else {})})
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _replace(out / f"{function}.zip", path.read_bytes())
+        path = out / f"{function}.zip"
+    with ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    data = path.read_bytes()
+    return Package(
+        path=path,
+        function=function,
+        handler=f"{function}.handler",
+        target=target,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        unpacked_size=unpacked,
+    )
+
+
+def build_packages(
+    target: Target,
+    *,
+    functions: Sequence[str] = FUNCTIONS,
+    out: Path | None = None,
+    source: Path | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Package, ...]:
+    """Build the zips of all three functions; see `build_package`."""
+    return tuple(
+        build_package(function, target, out=out, source=source, cache=cache, progress=progress)
+        for function in functions
+    )
+
+
+def default_cache() -> Path:
+    """Where this system keeps what can be made again: `~/.cache/labkit` on Linux."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "labkit"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "labkit" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labkit"
+
+
+def _own_files(function: str, source: Path) -> dict[str, bytes]:
+    main = source / function / f"{function}.py"
+    if not main.is_file():
+        raise PackageError(
+            f"There is no function {function!r}: {main} does not exist.",
+            hint=f"The folder {source} has one folder for each function, and in it a module of the same name.",
+        )
+    files = {}
+    shared = source / "shared"
+    for folder in (shared if shared.is_dir() else SOURCE / "shared", main.parent):
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            # What systems and editors leave behind (.DS_Store, caches) is no part of the function.
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
+                files[name.as_posix()] = path.read_bytes()
+    return files
+
+
+def _address(files: Mapping[str, bytes], target: Target) -> str:
+    digest = hashlib.sha256(RECIPE.encode())
+    # .pyc files are made by this very Python where it is the target's, so its version counts as an input.
+    digest.update(sys.version.encode() if target.is_this_python else b"no .pyc")
+    for name in sorted(files):
+        digest.update(f"\0{name}\0{hashlib.sha256(files[name]).hexdigest()}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The `.pyc` files of all modules: half of Pillow's import time goes into compiling it otherwise.
+
+    They carry a hash of their source in place of its date. For Pillow nobody checks it; for the functions' own modules
+    Python does, so that a student who edits one inside the zip gets what she wrote.
+    """
+    compiled = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            if name.endswith(".py"):
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+        # In a process of its own, which always starts the same: what is in a .pyc depends on what was loaded before.
+        for mode, what in (("unchecked-hash", ["PIL"]), ("checked-hash", ["."])):
+            command = [sys.executable, "-I", "-m", "compileall", "-q", "-s", ".", "-p", TASK_ROOT]
+            command += ["--invalidation-mode", mode, *what]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode:
+                raise PackageError(
+                    "The function's code cannot be compiled.",
+                    where=done.stdout.strip() or done.stderr.strip(),
+                    hint="Mend the line that is named.",
+                )
+        for path in Path(folder).rglob("*.pyc"):
+            compiled[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return compiled
+
+
+def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder, "draft.zip")
+        with ZipFile(draft, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+            for name in sorted(files):
+                entry = ZipInfo(name, LONG_AGO)
+                entry.compress_type = ZIP_DEFLATED
+                entry.create_system = 3  # Unix, so that Lambda sees the permissions ...
+                # ... which let everybody read, since the function runs as a user without rights.
+                entry.external_attr = (0o755 if name.endswith(".so") else 0o644) << 16
+                archive.writestr(entry, files[name])
+        _replace(path, draft.read_bytes())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, however many write it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as draft:
+        draft.write(data)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

@@ -1,0 +1,52 @@
+"""Progress on what takes longer than a moment: a bar in a notebook or a terminal, nothing where nobody looks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+HEADLESS = "LABKIT_HEADLESS"  # set by the runner: an executed copy of a notebook needs no bars, and no buttons
+SHOW_AFTER_S = 1.0  # what is over sooner needs no bar
+
+Item = TypeVar("Item")
+
+
+def progress(items: Sequence[Item], *, what: str) -> Iterator[Item]:
+    """The items one by one, with a bar that says how many are done; it goes away at the end."""
+    with _bar(what, len(items), "") as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+class WaitingBar:
+    """The bar of one wait: it comes after `SHOW_AFTER_S`, and runs towards the time at which the wait gives up."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self._what, self._seconds = what, seconds
+        self._bar: tqdm[Any] | None = None
+
+    def waited(self, seconds: float) -> None:
+        """Show how long it has been by now."""
+        if seconds < SHOW_AFTER_S:
+            return
+        if self._bar is None:
+            self._bar = _bar(f"waiting for {self._what}", round(self._seconds), "s")
+        self._bar.update(round(seconds) - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.total = self._bar.n  # else the notebook's bar stays, in red: it takes an early end for a failure
+            self._bar.close()
+
+
+def _bar(what: str, total: int, unit: str) -> tqdm[Any]:
+    from tqdm.auto import tqdm  # here, since it looks for a notebook and its widgets, which takes a while
+
+    # None: no bar where the output is a file or a pipe.
+    return tqdm(total=total, desc=what, unit=unit, leave=False, disable=True if os.environ.get(HEADLESS) else None)

@@ -1,0 +1,206 @@
+"""The report of a run: one HTML file that needs no network, no script and no style to be read.
+
+A page's policy (CSP) forbids it to load anything, so that nothing inside a notebook's output can.
+"""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import mistune
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from labkit.result import html_table
+
+if TYPE_CHECKING:  # the runner writes the report, and the report only reads what the runner gives
+    from nbformat import NotebookNode
+
+    from labkit.execution import NotebookRun
+    from labkit.runner import Run
+
+TITLE = "The Serverless Image Processing Lab"
+PACKAGES = ("boto3", "moto", "pillow", "awslambdaric", "papermill")  # those whose version can change what a run shows
+IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
+TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1, h2, h3, h4 { line-height: 1.25; }
+section { border-top: 3px solid #1b1b1b; margin-top: 3rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { border-bottom: 1px solid #b5b5b5; padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
+th[scope=row] { font-weight: 600; }
+/* An ARN gives way; headings and short words do not, and keep their columns readable. */
+th[scope=row], td { overflow-wrap: anywhere; min-width: 7ch; }
+th[scope=row] { min-width: 15ch; }
+pre { background: #f4f4f1; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
+code { font-family: ui-monospace, monospace; }
+.output { border-left: 3px solid #9aa7b4; padding-left: 1rem; margin: 0 0 1.5rem; }
+.output pre { background: none; padding: 0; }
+.error, .fail { border-left: 5px solid #a30000; padding-left: 1rem; }
+.number { color: #595959; font-size: .85rem; margin: 1rem 0 -.8rem; }
+img { max-width: 100%; height: auto; }
+figure { break-inside: avoid; }
+a { color: #0b4f9e; }
+.k, .kn, .kc, .ow { color: #7a1f7a; }
+.s1, .s2, .sa, .sd, .si { color: #17602f; }
+.c1 { color: #5a5a5a; font-style: italic; }
+.mi, .mf { color: #8a3b00; }
+@media print { body { max-width: none; margin: 0; font-size: 10.5pt; } section { break-before: page; }
+  table { font-size: .85em; } th, td { padding-right: .5rem; } th[scope=row] { min-width: 9ch; }
+  tr, img { break-inside: avoid; } h2, h3, h4, .number { break-after: avoid; } a { color: inherit; }
+  details:not([open]) { display: none; } /* paper can't unfold: twins of what is above, answers of a quiz */ }
+"""
+
+
+def write(run: Run) -> Path:
+    """Write the report of `run` where it belongs, and return its path."""
+    run.report.write_text(page(run), "utf-8")
+    return run.report
+
+
+def page(run: Run) -> str:
+    """The report of `run` as HTML."""
+    names = [notebook.name for notebook in run.notebooks]
+    contents = "".join(f'<li><a href="#{escape(n.name)}">{escape(_title(n))}</a></li>' for n in run.notebooks)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{TITLE}: a run</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{TITLE}: a run</h1>
+{_verdict(run)}
+{html_table(("this run", "value"), _circumstances(run))}
+{html_table(run.headers(), run.rows(), caption="The notebooks of this run")}
+</header>
+<nav aria-label="Contents"><h2>Contents</h2><ul>{contents}</ul></nav>
+<main>
+{"".join(_section(notebook, names) for notebook in run.notebooks)}
+</main>
+</body>
+</html>
+"""
+
+
+def _verdict(run: Run) -> str:
+    failed = run.failed
+    if failed is None or failed.failure is None:
+        return f"<p><strong>{escape(run.sentence())}</strong></p>"
+    rest = failed.failure.message.partition("\n")[2]
+    more = f"<pre>{escape(rest)}</pre>" if rest else ""
+    link = f'<a href="#{escape(failed.name)}-{failed.failure.cell}">To the cell.</a>'
+    return f'<div class="fail"><p><strong>{escape(run.sentence())}</strong> {link}</p>{more}</div>'
+
+
+def _circumstances(run: Run) -> Iterator[tuple[str, str]]:
+    yield "where", run.where
+    yield "when", run.started.strftime("%Y-%m-%d %H:%M:%S %z")
+    yield "took", f"{run.seconds:.1f} s"
+    yield "on", f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield "with", ", ".join(_versions())
+
+
+def _versions() -> Iterable[str]:
+    for package in PACKAGES:
+        if package != "awslambdaric" or platform.system() == "Linux":  # elsewhere the lab brings a stand-in
+            yield f"{package} {version(package)}"
+
+
+def _title(run: NotebookRun) -> str:
+    """The notebook's first heading, as text."""
+    for cell in run.notebook.cells:
+        if cell.cell_type == "markdown" and (found := re.search(r"^#\s+(.+)$", cell.source, re.MULTILINE)):
+            return found[1].strip()
+    return run.name
+
+
+def _section(run: NotebookRun, names: list[str]) -> str:
+    markdown = mistune.create_markdown(
+        renderer=_Prose(run, names), plugins=["table", "strikethrough", "url", "task_lists", "def_list"]
+    )
+    parts, number = [f'<section id="{escape(run.name)}" aria-label="{escape(_title(run))}">'], 0
+    for cell in run.notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(str(markdown(cell.source)))
+        elif cell.cell_type == "code":
+            number += 1
+            parts.append(_code(cell, f"{run.name}-{number}", number))
+            parts.extend(_output(output) for output in cell.outputs)
+    return "\n".join([*parts, "</section>"])
+
+
+def _code(cell: NotebookNode, anchor: str, number: int) -> str:
+    lines = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True))
+    return f'<p class="number" id="{escape(anchor)}">Cell {number}</p>\n<pre><code>{lines}</code></pre>'
+
+
+def _output(output: NotebookNode) -> str:
+    if output.output_type == "stream":
+        return f'<div class="output"><pre>{_plain(output.text)}</pre></div>'
+    if output.output_type == "error":
+        return f'<div class="output error"><pre>{_plain(chr(10).join(output.traceback))}</pre></div>'
+    shown = _richest(output.data, output.get("metadata", {}))
+    return f'<div class="output">{shown}</div>'
+
+
+def _richest(data: dict[str, Any], metadata: dict[str, Any]) -> str:
+    if "text/html" in data:
+        return str(data["text/html"])
+    if "text/markdown" in data:
+        return str(mistune.html(data["text/markdown"]))
+    for mime in IMAGES:
+        if mime in data:
+            raw = data[mime].encode() if mime == "image/svg+xml" else None
+            encoded = base64.b64encode(raw).decode() if raw else data[mime].replace("\n", "")
+            words = metadata.get(mime, {}).get("alt") or data.get("text/plain", "a picture")
+            return f'<img src="data:{mime};base64,{encoded}" alt="{escape(words)}">'
+    return f"<pre>{_plain(data.get('text/plain', ''))}</pre>"
+
+
+def _plain(text: str) -> str:
+    return escape(TERMINAL_COLOURS.sub("", text))
+
+
+class _Prose(mistune.HTMLRenderer):
+    """A notebook's prose as a part of one page: headings one level down, links within it, pictures embedded."""
+
+    def __init__(self, run: NotebookRun, names: list[str]) -> None:
+        super().__init__(escape=False)
+        self.source_folder, self.names = Path(run.source).parent, names
+
+    def heading(self, text: str, level: int, **_: Any) -> str:
+        return f"<h{min(level + 1, 6)}>{text}</h{min(level + 1, 6)}>\n"
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        stem, dot, _ = unquote(url).rpartition("/")[2].partition(".ipynb")
+        if dot and stem in self.names:
+            return f'<a href="#{escape(stem)}">{text}</a>'
+        # What lies beside the notebooks does not lie beside the report.
+        return super().link(text, url, title) if re.match(r"(https?|mailto):", url) else text
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        file = self.source_folder / unquote(url)
+        if not file.is_file():  # on a site, or missing: its words must do
+            return super().image(text, url, title)
+        kind = mimetypes.guess_type(file.name)[0] or "image/png"
+        encoded = base64.b64encode(file.read_bytes()).decode()
+        return f'<img src="data:{kind};base64,{encoded}" alt="{escape(text)}">'

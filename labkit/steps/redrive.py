@@ -1,0 +1,98 @@
+"""Dead letters go back to where they came from, once what they died of is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from labkit.errors import LabError, telling
+from labkit.lab import Lab
+from labkit.result import Result
+from labkit.steps.queues import queue_attributes, queue_url
+from labkit.waiting import wait_until
+
+# While a dead letter is being moved, nobody else sees it; after a crash in between it comes back.
+MOVING_S = 30
+
+
+@dataclass(frozen=True)
+class Redriven(Result):
+    """How many dead letters went back to their queue."""
+
+    source: str
+    queue: str
+    count: int
+
+    def sentence(self) -> str:
+        """How many, from where to where."""
+        letters = "1 dead letter" if self.count == 1 else f"{self.count} dead letters"
+        return f"{letters} went from {self.source} back to {self.queue}."
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """The two queues."""
+        return (("from", self.source), ("to", self.queue), ("messages", self.count))
+
+
+def redrive(lab: Lab, function_name: str) -> Redriven:
+    """Send a function's dead letters back to its queue, one by one, each sent before it is deleted.
+
+    The console's button "Start DLQ redrive" does the same. Returns how many there were. Raises LabError.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+    """
+    function = lab.settings.function_named(function_name)
+    dead, name = lab.settings.dead_letter_queue_name(function), lab.settings.queue_name(function)
+    source, target = queue_url(lab, dead), queue_url(lab, name)
+    for queue, url in ((dead, source), (name, target)):
+        if url is None:
+            raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.")
+    sqs, count = lab.client("sqs"), 0
+    with telling(f"sending dead letters from {dead} back to {name}"):
+        while messages := sqs.receive_message(
+            QueueUrl=source, MaxNumberOfMessages=10, VisibilityTimeout=MOVING_S, WaitTimeSeconds=1
+        ).get("Messages", []):
+            for message in messages:
+                sqs.send_message(QueueUrl=target, MessageBody=message["Body"])
+                sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
+                count += 1
+    return Redriven(dead, name, count)
+
+
+@dataclass(frozen=True)
+class DeadLetters(Result):
+    """How many dead letters there are, queue by queue."""
+
+    counts: tuple[tuple[str, int], ...]  # dead-letter queue, messages
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(count for _, count in self.counts)
+
+    def sentence(self) -> str:
+        """How many there are."""
+        return f"{self.total} dead letter{'' if self.total == 1 else 's'} in {len(self.counts)} dead-letter queues."
+
+    def headers(self) -> Sequence[str]:
+        """One row a queue."""
+        return ("dead-letter queue", "messages")
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """One row a queue."""
+        return self.counts
+
+
+@telling("waiting for dead letters")
+def wait_for_dead_letters(lab: Lab, total: int = 1, *, seconds: float = 120) -> DeadLetters:
+    """Wait until the lab's dead-letter queues hold at least `total` messages together; returns what each holds.
+
+    A message becomes one after `maxReceiveCount` receives, each a visibility timeout apart. Raises WaitedTooLong.
+    """
+
+    def ask() -> DeadLetters | None:
+        names = [lab.settings.dead_letter_queue_name(function) for function in lab.settings.functions]
+        found = [(name, queue_attributes(lab, name) or {}) for name in names]
+        letters = DeadLetters(tuple((name, int(a.get("ApproximateNumberOfMessages", 0))) for name, a in found))
+        return letters if letters.total >= total else None
+
+    what = "a dead letter" if total == 1 else f"{total} dead letters"
+    return wait_until(ask, what=what, seconds=seconds, hint="doctor(lab) says where the messages are.")

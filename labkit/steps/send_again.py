@@ -1,0 +1,94 @@
+"""The same event once more: what "at least once" means, made to happen on purpose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+from labkit.errors import LabError, telling
+from labkit.lab import Lab
+from labkit.result import Result
+from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME
+from labkit.steps.making import found_or_none
+from labkit.steps.notification import bucket_arn, require_bucket
+from labkit.steps.topic import require_topic
+
+SUBJECT = "Amazon S3 Notification"  # S3's own, to the letter
+
+
+@dataclass(frozen=True)
+class SentAgain(Result):
+    """An event that was published a second time."""
+
+    key: str
+    sequencer: str | None
+    sns_message_id: str
+
+    def sentence(self) -> str:
+        """What was sent, and what should come of it."""
+        return (
+            f"The event of {self.key} was sent to the topic once more. All three functions work on it again, and the "
+            "results are the same to the byte: that is what idempotent means."
+        )
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """The ids: the sequencer is the old one, the message is new."""
+        return (("S3 sequencer (the same)", self.sequencer or "-"), ("SNS message (new)", self.sns_message_id))
+
+
+def send_again(lab: Lab, key: str) -> SentAgain:
+    """Publish the event of a photo once more, as S3 itself may do: delivery is at least once.
+
+    The sequencer, which tells events of one key apart, is the one that a result carries in its metadata. Raises
+    LabError if the photo is not there.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    where = f"sending the event of {key} again"
+    with telling(where):
+        bucket, topic, s3 = require_bucket(lab), require_topic(lab), lab.client("s3")
+        photo = found_or_none(s3.head_object, Bucket=bucket, Key=key)
+        if photo is None:
+            raise LabError(
+                f"There is no photo {key} in {bucket}.", where=where, hint="list_results(lab) shows what is there."
+            )
+        sequencer = _sequencer(lab, key)
+        message = json.dumps({"Records": [_record(lab, key, photo, sequencer)]})
+        answer = lab.client("sns").publish(TopicArn=topic, Subject=SUBJECT, Message=message)
+    return SentAgain(key, sequencer, answer["MessageId"])
+
+
+def _sequencer(lab: Lab, key: str) -> str | None:
+    """The sequencer of the event that a result came from; None if there is no result yet."""
+    for function in lab.settings.functions:
+        result = found_or_none(
+            lab.client("s3").head_object, Bucket=lab.settings.bucket_name, Key=function.result_key(key)
+        )
+        if result and "source-sequencer" in result["Metadata"]:
+            return str(result["Metadata"]["source-sequencer"])
+    return None
+
+
+def _record(lab: Lab, key: str, photo: dict[str, Any], sequencer: str | None) -> dict[str, Any]:
+    """One record as S3 writes it, with the fields that a consumer needs."""
+    thing = {"key": quote_plus(key), "size": photo["ContentLength"], "eTag": photo["ETag"].strip('"')}
+    if sequencer:
+        thing["sequencer"] = sequencer
+    if photo.get("VersionId", "null") != "null":
+        thing["versionId"] = photo["VersionId"]
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": lab.connection.region,
+        "eventTime": f"{photo['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": NOTIFICATION_NAME,
+            "bucket": {"name": lab.settings.bucket_name, "arn": bucket_arn(lab)},
+            "object": thing,
+        },
+    }

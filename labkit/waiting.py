@@ -1,0 +1,43 @@
+"""Waiting is asking until it is so: most of these services have no waiters of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from labkit.errors import WaitedTooLong
+from labkit.progress import WaitingBar
+
+Answer = TypeVar("Answer")
+
+
+def wait_until(
+    ask: Callable[[], Answer | None],
+    *,
+    what: str,
+    seconds: float,
+    hint: str | None = None,
+    first_pause: float = 0.02,
+    longest_pause: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Answer:
+    """Ask until the answer is true, and return it.
+
+    The pause between two questions grows by half each time, up to `longest_pause` seconds. Raises WaitedTooLong
+    after `seconds`; `what` completes the sentence "Waited 30 s for ...". A wait of more than a second shows a bar.
+    Clock and sleep are given by tests.
+    """
+    started, pause, bar = clock(), first_pause, WaitingBar(what, seconds)
+    try:
+        while not (answer := ask()):
+            waited = clock() - started
+            if waited >= seconds:
+                raise WaitedTooLong(f"Waited {seconds:.0f} s for {what}.", hint=hint)
+            bar.waited(waited)
+            sleep(pause)
+            pause = min(pause * 1.5, longest_pause)
+    finally:
+        bar.close()
+    return answer
