@@ -1,0 +1,275 @@
+"""The numbered notebooks as a student meets them: opened in JupyterLab in a real browser, run, and pressed."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from labkit import local, open_lab, sample, upload_photo
+from labkit.connection import LOCAL_FOLDER
+from labkit.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+STORY = [path.stem for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
+TOKEN = "a-token-of-this-test"
+WIDTH, HEIGHT = 1280, 1000  # pixels: a laptop
+RUN_MS, PRESS_MS = 120_000, 30_000  # how long a notebook, and what a button does, may take on a loaded machine
+DRAWING = re.compile(r"^(draw_lab|gallery|monitor|timeline)\(", re.MULTILINE)
+# User settings, as JupyterLab keeps them: no questions about news, and all cells in the page at once.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder that stands for everything of the user's: notebooks, settings, and the lab's workspace."""
+    home = tmp_path_factory.mktemp("a student")
+    shutil.copytree(NOTEBOOKS, home / "notebooks")
+    for name, settings in SETTINGS.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+    yield home
+    local.stop(home / LOCAL_FOLDER)
+
+
+@pytest.fixture(scope="module")
+def server(home):
+    """The address of a JupyterLab of the test's own, on a free port of this machine."""
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_PATH": "",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_TOKEN": TOKEN,
+        "LABKIT_WORKSPACE": str(home),
+    }
+    options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port=0", "--LabApp.news_url=None")
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", *options),
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                f"--ServerApp.root_dir={home / 'notebooks'}",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    runtime = home / "runtime" / f"jpserver-{process.pid}.json"
+
+    def address():
+        assert process.poll() is None, (home / "server.log").read_text()
+        return runtime.is_file() and json.loads(runtime.read_text() or "{}").get("url")
+
+    yield wait_until(address, what="JupyterLab", seconds=60)
+    process.terminate()
+    process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def student(server, browser):
+    """A browser window that is logged in."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    context.set_default_timeout(PRESS_MS)
+    page = context.new_page()
+    page.goto(f"{server}lab?token={TOKEN}")
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def run_in_jupyterlab(server, student):
+    """Opens a notebook, runs all its cells, and gives its page; one that was run already is given as it is."""
+    pages = {}
+
+    def run(name):
+        if name not in pages:
+            pages[name] = page = student.new_page()
+            page.goto(f"{server}doc/tree/{name}.ipynb")
+            page.get_by_text(re.compile(r"ipykernel\) \| Idle")).wait_for(timeout=RUN_MS)  # in the status bar
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            page.wait_for_function(ALL_CELLS_RAN, timeout=RUN_MS)
+        return pages[name]
+
+    return run
+
+
+# Every code cell has its number, and none is running or waiting; or one failed, and the rest will never run.
+ALL_CELLS_RAN = """() => {
+  const prompts = [...document.querySelectorAll(".jp-CodeCell")]
+    .filter(cell => cell.querySelector(".cm-content").innerText.trim())
+    .map(cell => cell.querySelector(".jp-InputPrompt").innerText);
+  const idle = document.querySelector(".jp-Notebook-ExecutionIndicator[data-status=idle]");
+  const failed = document.querySelector(".jp-OutputArea-output[data-mime-type$=error]");
+  return idle && (failed || prompts.every(prompt => /^\\[\\d+\\]:?$/.test(prompt.trim())));
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(home):
+    """The student's lab, seen from outside."""
+    return open_lab("local", workspace=home)
+
+
+def whole(page, path):
+    """A screenshot of the whole notebook, not of what fits on the screen."""
+    height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
+    page.set_viewport_size({"width": WIDTH, "height": height + 150})
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+    page.screenshot(path=path)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+@pytest.mark.parametrize("name", [name for name in STORY if not name.endswith("clean_up")])
+def test_a_notebook_runs_and_shows_pictures_tables_and_no_error(name, run_in_jupyterlab, keep):
+    shows_itself(run_in_jupyterlab(name), name, keep)
+
+
+def shows_itself(page, name, keep):
+    whole(page, keep(f"{name}.png"))
+    errors = page.locator(".jp-OutputArea-output:is([data-mime-type$=error], [data-mime-type$=stderr])")
+    assert errors.all_inner_texts() == []
+    cells = [
+        cell for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells if cell.cell_type == "code"
+    ]
+    for number, cell in enumerate(cells):
+        if DRAWING.search(cell.source):
+            images = page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea img")
+            assert images.count() > 0, cell.source
+            for image in images.all():
+                assert len(image.get_attribute("alt")) > 20
+                assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+    tables = page.locator(".jp-OutputArea-output table:visible")
+    assert tables.count() > 0
+    for table in tables.all():
+        assert table.locator("th[scope=col]").count() > 1
+        assert table.locator("tbody tr").count() > 0
+
+
+class TestControls:
+    def control(self, page, code):
+        """What stands below the cell whose code contains this."""
+        cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=code))
+        return cell.locator(".jp-Cell-outputArea")
+
+    def test_a_sample_is_chosen_and_uploaded(self, run_in_jupyterlab, lab):
+        control = self.control(run_in_jupyterlab("05_upload"), "choose_photo(lambda")
+        control.get_by_label("photo").select_option("MonaLisa.jpg")
+        control.get_by_text("upload_photo(lab, sample('MonaLisa.jpg'))").wait_for()
+        control.get_by_role("button", name="upload", exact=True).click()
+        control.get_by_text("Upload succeeded.").wait_for()
+        assert_results(lab, "MonaLisa.jpg")
+
+    def test_a_file_from_the_computer_is_uploaded(self, run_in_jupyterlab, lab, home, tmp_path):
+        photo = shutil.copy(sample("AWS.jpg"), tmp_path / "from my computer.jpg")
+        control = self.control(run_in_jupyterlab("05_upload"), "choose_photo(lambda")
+        with run_in_jupyterlab("05_upload").expect_file_chooser() as chooser:
+            control.get_by_role("button", name="from your computer").click()
+        chooser.value.set_files(photo)
+        control.get_by_text("upload_photo(lab, 'my-photos/from my computer.jpg')").wait_for()
+        control.get_by_role("button", name="upload", exact=True).click()
+        control.get_by_text("ingest/from my computer.jpg").first.wait_for()
+        assert_results(lab, "from my computer.jpg")
+        assert (home / "notebooks" / "my-photos" / "from my computer.jpg").is_file()
+
+    def test_queues_are_followed(self, run_in_jupyterlab, lab):
+        control = self.control(run_in_jupyterlab("05_upload"), "watch_queues(")
+        function = lab.settings.functions[0]
+        name = lab.settings.dead_letter_queue_name(function)  # nobody takes anything from it
+        url = lab.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+        row = control.locator(".widget-html tr", has_text=name)
+        before = row.inner_text()
+        control.get_by_role("button", name="follow").click()
+        lab.client("sqs").send_message(QueueUrl=url, MessageBody="a dead letter")
+        wait_until(lambda: row.inner_text() != before and row.inner_text(), what="the new depth", seconds=30)
+        assert re.search(r"\b1\b", row.inner_text())
+        lab.client("sqs").purge_queue(QueueUrl=url)
+        wait_until(lambda: row.inner_text() == before, what="the old depth", seconds=30)
+        control.get_by_role("button", name="follow").click()
+
+    def test_the_same_event_is_sent_again(self, run_in_jupyterlab, lab):
+        control = self.control(run_in_jupyterlab("05_upload"), "send_event_again(")
+        key = results_of(lab, "dandelions.jpg")[0]
+        before = written(lab, key)
+        control.get_by_role("button", name="send the same event again").click()
+        wait_until(lambda: written(lab, key) > before, what="the result to be written again", seconds=30)
+        control.locator(".widget-output p").first.wait_for()
+
+    def test_logs_are_followed_and_searched(self, run_in_jupyterlab, lab, keep):
+        page = run_in_jupyterlab("06_validate")
+        control = self.control(page, "view_logs(lambda").locator(".jupyter-widgets.widget-vbox")
+        control.get_by_role("button", name="follow").click()
+        upload_photo(lab, sample("HappyFace.jpg"), name="followed.jpg")
+        control.get_by_role("cell", name="ingest/followed.jpg").first.wait_for()
+        control.get_by_role("button", name="follow").click()
+        control.get_by_label("text").fill("followed.jpg")
+        control.get_by_label("text").press("Enter")
+        control.get_by_text("select(text='followed.jpg')").wait_for()
+        wait_until(lambda: control.locator("tbody tr").count() == 1, what="one request", seconds=30)
+        control.screenshot(path=keep("logs.png"))
+
+    def test_memory_is_changed(self, run_in_jupyterlab, lab, keep):
+        control = self.control(run_in_jupyterlab("06_validate"), "pick_memory(lambda")
+        name = lab.settings.functions[1].name
+        control.get_by_label("function").select_option(name)
+        control.get_by_label("memory MB").select_option("1024")
+        control.get_by_text(f'configure_function(lab, "{name}", MemorySize=1024)').wait_for()
+        control.get_by_role("button", name="change").click()
+        control.locator(".widget-output p").first.wait_for()
+        function = lab.settings.function_name(lab.settings.functions[1])
+        assert lab.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"] == 1024
+        control.screenshot(path=keep("memory.png"))
+
+
+def results_of(lab, name):
+    return [function.result_key(f"ingest/{name}") for function in lab.settings.functions]
+
+
+def assert_results(lab, name):
+    """All three results of a photo come."""
+    for key in results_of(lab, name):
+        wait_until(lambda key=key: written(lab, key), what=key, seconds=30)
+
+
+def written(lab, key):
+    """When an object was written; None if it is not there. S3's own clock knows seconds only; metadata knows more."""
+    s3 = lab.client("s3")
+    if "Contents" not in s3.list_objects_v2(Bucket=lab.settings.bucket_name, Prefix=key):
+        return None
+    return s3.head_object(Bucket=lab.settings.bucket_name, Key=key)["LastModified"]
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_outputs_can_be_read_in_either_theme(theme, run_in_jupyterlab, serious_findings, keep):
+    page = run_in_jupyterlab("06_validate")
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.locator(".lm-Menu-item", has_text=re.compile(r"^\s*Theme\s*$")).click()
+    page.locator(".lm-Menu-item", has_text=theme).first.click()
+    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
+    whole(page, keep(f"06_validate in {theme}.png"))
+    assert serious_findings(page, ".jp-OutputArea-output") == []
+
+
+def test_the_last_notebook_shows_that_nothing_is_left(run_in_jupyterlab, lab, keep):
+    shows_itself(run_in_jupyterlab("07_clean_up"), "07_clean_up", keep)
+    assert lab.client("lambda").list_functions()["Functions"] == []
+    assert lab.client("s3").list_buckets()["Buckets"] == []

@@ -1,0 +1,205 @@
+"""The doctor names the first broken hop, for every fault alone and in pairs, and following its advice mends the lab."""
+
+import itertools
+import random
+
+import pytest
+from faults import HARMLESS, PHOTOS, RISKS, SETTINGS
+from table import PAGE, table_of_faults
+
+import labkit
+from labkit import catch_up, doctor
+from labkit.insight.doctor import BROKEN, RISKY, SHARED
+
+
+def failing_checks(lab, key=None):
+    """The subjects of all lines that fail, in the names of a lab without prefix and suffix."""
+    all_checks = [
+        labkit.check_topic(lab),
+        labkit.check_queues(lab),
+        labkit.check_notification(lab),
+        labkit.check_functions(lab),
+    ]
+    all_checks += [labkit.check_results(lab, key)] if key else []
+    subjects = [check.subject for checks in all_checks for check in checks.failures()]
+    return [s.replace(lab.settings.prefix, "").replace(f"-{lab.settings.suffix}", "") for s in subjects]
+
+
+def follow_advice(lab, diagnosis, at_most=12):
+    """Do what the doctor says until nothing is broken; returns the hops that were mended, in order."""
+    mended = []
+    while diagnosis.in_state(BROKEN):
+        first = diagnosis.first
+        assert first.title not in mended, f"the advice did not help: {first}"
+        assert len(mended) < at_most
+        assert first.call, f"nothing to do for: {first}"
+        exec(first.call, {**vars(labkit), **{name: getattr(labkit, name) for name in labkit.__all__}, "lab": lab})
+        mended.append(first.title)
+        diagnosis = doctor(lab)
+    return mended
+
+
+def place_on_the_way(diagnosis, hop):
+    """Where a hop stands: by its name first, since the doctor looks at all branches hop by hop."""
+    return [h.title for h in diagnosis.hops].index(hop)
+
+
+@pytest.fixture(scope="module")
+def whole_lab(workspace):
+    """A lab with steps 1 to 4 done, which each test leaves as whole as it found it."""
+    lab = labkit.open_lab("local", prefix="sick-", workspace=workspace)
+    catch_up(lab, to=4)
+    yield lab
+    labkit.clean_up(lab)
+
+
+def test_a_whole_lab_is_healthy(whole_lab):
+    diagnosis = doctor(whole_lab)
+    assert diagnosis.healthy, str(diagnosis)
+    assert diagnosis.sentence() == f"Healthy: all {len(diagnosis.hops)} hops on the way of a photo work."
+    assert failing_checks(whole_lab) == []
+
+
+def test_a_photo_that_came_through_is_healthy(built_lab):
+    diagnosis = doctor(built_lab, "MonaLisa.jpg")
+    assert diagnosis.healthy, str(diagnosis)
+    assert diagnosis.key == "ingest/MonaLisa.jpg"
+    assert [hop.name for hop in diagnosis.hops][-1] == "result"
+
+
+def test_the_doctor_changes_nothing(built_lab):
+    mark = built_lab.connection.calls.total
+    doctor(built_lab, "ingest/MonaLisa.jpg")
+    operations = {call.operation for call in built_lab.connection.calls.since(mark)}
+    assert all(name.startswith(("Get", "List", "Head", "Describe", "Filter")) for name in operations), operations
+
+
+@pytest.mark.parametrize("fault", SETTINGS, ids=lambda fault: fault.name)
+def test_each_wrong_setting_is_found_and_mended(whole_lab, fault):
+    fault.break_it(whole_lab)
+    diagnosis = doctor(whole_lab)
+    assert diagnosis.first is not None
+    assert (diagnosis.first.title, diagnosis.first.state) == (fault.hop, BROKEN)
+    assert fault.check in failing_checks(whole_lab)
+    follow_advice(whole_lab, diagnosis)
+    assert doctor(whole_lab).healthy
+    assert failing_checks(whole_lab) == []
+
+
+def broken_pair(lab, first, second):
+    """Break two things, as far as the first leaves the second to be broken; returns the earlier hop."""
+    order = [hop.title for hop in doctor(lab).hops]
+    for fault in (first, second):
+        fault.break_it(lab)
+    return min((first.hop, second.hop), key=order.index)
+
+
+# What can't be broken twice: the second needs what the first took away, or both change the same rule.
+def can_be_paired(first, second):
+    rule = {"bucket", "notification"}
+    parts = {hop.split(" of ")[0] for hop in (first.hop, second.hop)}
+    same_branch = first.hop.split(" of ")[-1] == second.hop.split(" of ")[-1]
+    if parts <= rule or first.hop == second.hop:
+        return False
+    if "bucket" in parts or "topic" in parts:
+        return not parts & (rule | {"topic policy"} | {"subscription"})
+    return not (same_branch and any(fault.name.endswith("is gone") for fault in (first, second)))
+
+
+PAIRS = [pair for pair in itertools.combinations(SETTINGS, 2) if can_be_paired(*pair)]
+SOME_PAIRS = random.Random(6).sample(PAIRS, 12)
+
+
+def check_pair(lab, first, second):
+    expected = broken_pair(lab, first, second)
+    diagnosis = doctor(lab)
+    assert diagnosis.first is not None
+    assert diagnosis.first.title == expected
+    failing = failing_checks(lab)
+    assert first.check in failing
+    assert second.check in failing
+    follow_advice(lab, diagnosis)
+
+
+def ids_of_pair(pair):
+    return " and ".join(fault.name for fault in pair)
+
+
+@pytest.mark.parametrize("pair", SOME_PAIRS, ids=ids_of_pair)
+def test_of_two_faults_the_earlier_on_the_way_is_found_first(whole_lab, pair):
+    check_pair(whole_lab, *pair)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", [p for p in PAIRS if p not in SOME_PAIRS], ids=ids_of_pair)
+def test_so_it_is_for_every_other_pair(whole_lab, pair):
+    check_pair(whole_lab, *pair)
+
+
+@pytest.mark.parametrize("fault", RISKS, ids=lambda fault: fault.name)
+def test_a_risk_is_no_breakdown_but_is_told(whole_lab, fault):
+    fault.break_it(whole_lab)
+    diagnosis = doctor(whole_lab)
+    risk = diagnosis.in_state(RISKY)[0]
+    assert diagnosis.healthy, str(diagnosis)
+    assert risk.title == fault.hop
+    assert f"One thing is risky: {fault.hop}." in diagnosis.sentence()
+    assert fault.check in failing_checks(whole_lab)
+    exec(risk.call, {**{name: getattr(labkit, name) for name in labkit.__all__}, "lab": whole_lab})
+    assert doctor(whole_lab).in_state(RISKY) == ()
+    assert failing_checks(whole_lab) == []
+
+
+@pytest.mark.parametrize("fault", HARMLESS, ids=lambda fault: fault.name)
+def test_another_way_of_doing_it_fails_the_check_and_is_healthy(new_lab, fault):
+    lab = new_lab()
+    catch_up(lab, to=4)
+    fault.break_it(lab)
+    assert doctor(lab).healthy
+    assert failing_checks(lab) == [fault.check]
+
+
+@pytest.fixture(scope="module")
+def photo_lab(workspace):
+    """A lab whose photos may go wrong: what is looked at is one photo at a time."""
+    lab = labkit.open_lab("local", prefix="photos-", workspace=workspace)
+    catch_up(lab, to=4)
+    yield lab
+    labkit.clean_up(lab)
+
+
+@pytest.mark.parametrize("fault", PHOTOS, ids=lambda fault: fault.name)
+def test_a_photo_that_does_not_come_through(photo_lab, new_lab, fault):
+    lab = photo_lab
+    if fault.spoils_the_function:
+        lab = new_lab()
+        catch_up(lab, to=4)
+    key = fault.break_it(lab)
+    diagnosis = doctor(lab, key)
+    assert diagnosis.first is not None
+    assert diagnosis.first.title == fault.hop
+    assert diagnosis.first.mend
+    assert fault.check in failing_checks(lab, key)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_lab_that_is_half_made_is_told_its_next_step(lab, steps):
+    if steps:
+        catch_up(lab, to=steps)
+    wanted = {0: "bucket", 1: "bucket", 2: "bucket", 3: "trigger of CreateThumbnail"}[steps]
+    assert doctor(lab).first.title == wanted
+
+
+def test_shared_hops_come_before_the_branches():
+    assert [look.__name__ for look in SHARED] == [
+        "_key",
+        "_bucket",
+        "_photo",
+        "_notification",
+        "_topic",
+        "_topic_policy",
+    ]
+
+
+def test_the_table_in_the_docs_is_that_of_the_tests():
+    assert PAGE.read_text("utf-8") == table_of_faults()

@@ -1,0 +1,72 @@
+"""Bars come where somebody looks, and only when it takes longer than a moment."""
+
+from typing import ClassVar
+
+import pytest
+import tqdm.auto
+
+from labkit.errors import WaitedTooLong
+from labkit.progress import HEADLESS, WaitingBar, progress
+from labkit.waiting import wait_until
+
+
+class Bar:
+    """Stands in for tqdm's bar, and remembers."""
+
+    made: ClassVar[list["Bar"]] = []
+
+    def __init__(self, **options):
+        self.options, self.n, self.closed = options, 0, False
+        Bar.made.append(self)
+
+    def update(self, by=1):
+        self.n += by
+
+    def close(self):
+        self.closed = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+@pytest.fixture(autouse=True)
+def bars(monkeypatch):
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    monkeypatch.setattr(Bar, "made", [])
+    return Bar.made
+
+
+def test_items_are_counted(bars):
+    assert list(progress(["a", "b"], what="letters")) == ["a", "b"]
+    assert (bars[0].n, bars[0].options["total"], bars[0].options["desc"], bars[0].closed) == (2, 2, "letters", True)
+
+
+def test_a_wait_of_a_moment_shows_nothing(bars):
+    bar = WaitingBar("the results", 30)
+    bar.waited(0.9)
+    bar.close()
+    assert bars == []
+
+
+def test_a_longer_wait_shows_how_long_it_has_been(bars):
+    bar = WaitingBar("the results", 30)
+    bar.waited(1.2)
+    bar.waited(7.4)
+    assert (bars[0].n, bars[0].options["total"], bars[0].options["desc"]) == (7, 30, "waiting for the results")
+
+
+def test_the_bar_goes_away_even_if_the_wait_was_in_vain(bars):
+    now = iter(range(100))
+    with pytest.raises(WaitedTooLong):
+        wait_until(lambda: None, what="nothing", seconds=5, clock=lambda: next(now), sleep=lambda _: None)
+    assert bars[0].closed
+
+
+@pytest.mark.parametrize(("headless", "disable"), [("1", True), ("", None)])
+def test_it_is_quiet_in_a_headless_run(bars, monkeypatch, headless, disable):
+    monkeypatch.setenv(HEADLESS, headless)
+    list(progress([1], what="one"))
+    assert bars[0].options["disable"] is disable

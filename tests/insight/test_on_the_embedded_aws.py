@@ -1,0 +1,158 @@
+"""Survey, logs and trace on a lab that is really there."""
+
+from datetime import timedelta
+
+import pytest
+
+from labkit import (
+    catch_up,
+    create_queues,
+    create_topic,
+    queue_depths,
+    read_logs,
+    read_results,
+    sample,
+    send_again,
+    survey,
+    trace,
+    upload_photo,
+    wait_for_logs,
+    wait_for_results,
+)
+from labkit.errors import LabError
+from labkit.insight.survey import FAILING, MADE, MISSING
+from labkit.settings import FUNCTIONS
+from labkit.waiting import wait_until
+
+
+def uploaded(lab, name):
+    """A photo whose results and REPORT lines are all there."""
+    upload = upload_photo(lab, sample(name))
+    wait_for_results(lab, upload)
+    for function in FUNCTIONS:
+        wait_for_logs(lab, function.name, key=upload.key)
+    return upload.key
+
+
+def test_in_an_empty_account_everything_is_missing(lab):
+    parts = survey(lab).parts
+    assert {part.state for part in parts} == {MISSING}
+    assert len(parts) == 4 + 3 * 7
+
+
+def test_what_is_made_is_seen_and_the_rest_is_missing(lab):
+    create_topic(lab)
+    create_queues(lab)
+    found = survey(lab)
+    made = [(part.kind, part.function) for part in found.in_state(MADE)]
+    assert made[0] == ("topic", "")
+    assert ("queue", "CreateWebImage") in made
+    assert ("dead-letter queue", "CreateMobileImage") in made
+    assert len(made) == 7
+    assert found.in_state(FAILING) == ()
+
+
+def test_a_finished_lab_is_made_from_end_to_end(built_lab):
+    assert {part.state for part in survey(built_lab).parts} == {MADE}
+
+
+def test_a_survey_changes_nothing(built_lab):
+    before = built_lab.connection.calls.total
+    survey(built_lab)
+    operations = {call.operation for call in built_lab.connection.calls.since(before)}
+    assert all(operation.startswith(("Get", "List", "Head", "Describe", "Filter")) for operation in operations)
+
+
+def test_what_is_broken_is_failing_with_the_reason(lab):
+    catch_up(lab, to=4)
+    sqs, sns, awslambda = lab.client("sqs"), lab.client("sns"), lab.client("lambda")
+    thumbnail, web, _ = FUNCTIONS
+    dead = sqs.get_queue_url(QueueName=lab.settings.dead_letter_queue_name(thumbnail))["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="a dead letter")
+    queue = sqs.get_queue_url(QueueName=lab.settings.queue_name(web))["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+    topic = lab.arn("sns", lab.settings.topic_name)
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}')
+    mappings = awslambda.list_event_source_mappings(FunctionName=lab.settings.function_name(web))
+    uuid = mappings["EventSourceMappings"][0]["UUID"]
+    awslambda.update_event_source_mapping(UUID=uuid, Enabled=False)
+    wait_until(
+        lambda: awslambda.get_event_source_mapping(UUID=uuid)["State"] == "Disabled", what="the trigger", seconds=20
+    )
+    found = survey(lab)
+    assert found.find("dead-letter queue", "CreateThumbnail").trouble == "1 dead letter"
+    assert found.find("queue", "CreateWebImage").trouble == "its policy does not let the topic send"
+    assert found.find("topic").trouble == "its policy does not let S3 publish"
+    assert found.find("trigger", "CreateWebImage").trouble == "disabled"
+    assert len(found.in_state(FAILING)) == 4
+
+
+def test_the_log_group_of_a_function_that_is_not_there_is_no_error(lab):
+    logs = read_logs(lab, "CreateWebImage")
+    assert logs.exists is False
+    assert "only after the first invocation" in str(logs)
+
+
+def test_a_photo_leaves_one_request_in_each_functions_log(built_lab):
+    key = uploaded(built_lab, "HappyFace.jpg")
+    for function in FUNCTIONS:
+        (request,) = read_logs(built_lab, function.name).about(key)
+        assert request.status == "ok"
+        assert request.duration_ms > 0
+        assert request.memory_mb == built_lab.settings.function_memory_mb
+        assert 0 < request.max_memory_mb <= request.memory_mb
+        assert request.did == f"resized {key}"
+
+
+def test_logs_since_leave_out_what_is_older(built_lab):
+    uploaded(built_lab, "AWS.jpg")
+    assert read_logs(built_lab, "CreateWebImage", since="1h").requests
+    assert not read_logs(built_lab, "CreateWebImage", since=timedelta(microseconds=1)).requests
+
+
+def test_a_photo_is_traced_through_three_branches(built_lab):
+    key = uploaded(built_lab, "MonaLisa.jpg")
+    traced = trace(built_lab, key)
+    assert [branch.outcome for branch in traced.branches] == ["resized"] * 3
+    assert len({branch.sqs_message_id for branch in traced.branches}) == 3
+    assert len({branch.attempts[0].request.request_id for branch in traced.branches}) == 3
+    assert all(branch.result_bytes for branch in traced.branches)
+    assert 0 < traced.seconds() < 60
+    assert sum(ms for _, ms in traced.where_time_went()) == pytest.approx(traced.seconds() * 1000, rel=0.01)
+
+
+def test_a_photo_that_is_not_there_cannot_be_traced(built_lab):
+    with pytest.raises(LabError) as raised:
+        trace(built_lab, "nobody.jpg")
+    assert "There is no photo ingest/nobody.jpg" in str(raised.value)
+
+
+def test_the_same_event_again_gives_the_same_bytes(built_lab):
+    key = uploaded(built_lab, "dandelions.jpg")
+    before = read_results(built_lab, key)
+    first = trace(built_lab, key)
+    sent = send_again(built_lab, key)
+    assert sent.sequencer == first.sequencer
+
+    def worked_again():
+        return all(len(read_logs(built_lab, function.name).about(key)) == 2 for function in FUNCTIONS)
+
+    wait_until(worked_again, what="the second round", seconds=60)
+    after = read_results(built_lab, key)
+    assert [photo.data for photo in after.results] == [photo.data for photo in before.results]
+    assert trace(built_lab, key).sns_message_id == sent.sns_message_id
+
+
+def test_an_event_of_a_photo_that_is_not_there_is_not_sent(built_lab):
+    with pytest.raises(LabError) as raised:
+        send_again(built_lab, "nobody.jpg")
+    assert "There is no photo ingest/nobody.jpg" in str(raised.value)
+
+
+def test_the_depth_of_the_queues(lab):
+    assert queue_depths(lab).queues == ()
+    create_queues(lab)
+    url = lab.client("sqs").get_queue_url(QueueName=lab.settings.queue_name(FUNCTIONS[0]))["QueueUrl"]
+    lab.client("sqs").send_message(QueueUrl=url, MessageBody="hello")
+    assert len(queue_depths(lab).queues) == 6
+    assert "1 message in 6 queues" in str(queue_depths(lab))

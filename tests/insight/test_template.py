@@ -1,0 +1,104 @@
+"""The template is written from what stands in AWS, holds no name of this account, and CloudFormation would take it."""
+
+import json
+import re
+from importlib.util import find_spec
+
+import pytest
+
+from labkit import LabError, catch_up, compare_template, configure_function, export_template, lint_template
+
+
+def test_every_part_of_the_lab_is_a_resource(built_lab):
+    template = export_template(built_lab)
+    types = [resource["Type"] for resource in template.resources.values()]
+    assert {kind: types.count(kind) for kind in set(types)} == {
+        "AWS::SNS::Topic": 1,
+        "AWS::SNS::TopicPolicy": 1,
+        "AWS::SNS::Subscription": 3,
+        "AWS::SQS::Queue": 6,
+        "AWS::SQS::QueuePolicy": 3,
+        "AWS::S3::Bucket": 1,
+        "AWS::S3::BucketPolicy": 1,
+        "AWS::IAM::Role": 3,
+        "AWS::Logs::LogGroup": 3,
+        "AWS::Lambda::Function": 3,
+        "AWS::Lambda::EventSourceMapping": 3,
+    }
+    assert template.sentence().endswith("28 resources of 11 types.")
+
+
+def test_it_makes_a_lab_anywhere_and_beside_this_one(built_lab):
+    template = export_template(built_lab)
+    text = json.dumps({name: value for name, value in template.document.items() if name != "Parameters"})
+    assert built_lab.connection.account not in text
+    assert built_lab.settings.suffix not in text
+    assert built_lab.connection.region not in text
+    named = ("TopicName", "QueueName", "BucketName", "RoleName", "LogGroupName", "FunctionName")
+    names = [
+        properties[key]
+        for resource in template.resources.values()
+        for properties in [resource["Properties"]]
+        for key in named
+        if key in properties and "Ref" not in properties[key]
+    ]
+    assert len(names) == 1 + 6 + 1 + 3 + 3 + 3
+    assert all(re.fullmatch(r"(/aws/lambda/)?\$\{Prefix\}.+-\$\{Suffix\}", name["Fn::Sub"]) for name in names)
+    assert built_lab.settings.prefix not in text
+
+
+def test_settings_are_those_of_aws_not_those_of_the_project(new_lab):
+    lab = new_lab()
+    catch_up(lab, to=4)
+    configure_function(lab, "CreateWebImage", MemorySize=1024)
+    assert export_template(lab).resources["WebImageFunction"]["Properties"]["MemorySize"] == 1024
+
+
+def test_s3_may_publish_before_it_is_told_to(built_lab):
+    bucket = export_template(built_lab).resources["Bucket"]
+    assert bucket["DependsOn"] == "TopicPolicy"
+    (rule,) = bucket["Properties"]["NotificationConfiguration"]["TopicConfigurations"]
+    assert rule["Topic"] == {"Ref": "Topic"}
+    assert rule["Filter"]["S3Key"]["Rules"] == [
+        {"Name": "prefix", "Value": "ingest/"},
+        {"Name": "suffix", "Value": ".jpg"},
+    ]
+
+
+def test_an_emulators_exception_has_no_place_on_aws(built_lab):
+    policy = export_template(built_lab).resources["BucketPolicy"]["Properties"]["PolicyDocument"]
+    assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_drift_is_found(new_lab):
+    lab = new_lab()
+    catch_up(lab, to=4)
+    template = export_template(lab)
+    assert compare_template(template, lab).same
+    configure_function(lab, "CreateThumbnail", Timeout=5)
+    comparison = compare_template(template, lab)
+    assert [(d.resource, d.field, d.template, d.live) for d in comparison.differences] == [
+        ("ThumbnailFunction", "Timeout", "10", "5")
+    ]
+    assert comparison.sentence() == "27 of 28 resources are as the template says; 1 differ."
+
+
+def test_a_lab_with_a_part_missing_has_no_template(lab):
+    catch_up(lab, to=2)
+    with pytest.raises(LabError, match="no bucket with a notification") as caught:
+        export_template(lab)
+    assert caught.value.hint() == "catch_up(lab, to=3) makes it; a template wants all of steps 1 to 4."
+
+
+@pytest.mark.skipif(find_spec("cfnlint") is None, reason="cfn-lint comes with the extra `lint`")
+def test_cfn_lint_finds_nothing(built_lab):
+    lint = lint_template(export_template(built_lab))
+    assert (lint.installed, lint.findings) == (True, ())
+
+
+@pytest.mark.skipif(find_spec("cfnlint") is None, reason="cfn-lint comes with the extra `lint`")
+def test_cfn_lint_finds_a_misspelt_property(built_lab):
+    template = export_template(built_lab)
+    template.document["Resources"]["Topic"]["Properties"]["TopikName"] = "news"
+    (finding,) = lint_template(template).findings
+    assert "TopikName" in finding

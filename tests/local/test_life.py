@@ -1,0 +1,313 @@
+"""From start to end: one server a folder, and nothing left behind, whatever was killed."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+from account import Account, until
+
+from labkit import local
+
+RUNNING = """
+    import os, subprocess, time
+    def handler(event, context):
+        child = subprocess.Popen(["sleep", "1000"])
+        print("PIDS", os.getpid(), child.pid)
+        time.sleep(event)
+        return [os.getpid(), child.pid]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "my lab" / ".labkit" / "local"
+    yield folder
+    local.stop(folder)
+
+
+@pytest.fixture
+def sleeper():
+    """A process that has nothing to do with any of this."""
+    process = subprocess.Popen(["sleep", "1000"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def gone(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def processes(server):
+    """The ids of the server and all that belongs to it."""
+    return [server.pid, *(child.pid for child in psutil.Process(server.pid).children(recursive=True))]
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def port_is_free(server):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))) != 0
+
+
+def test_there_is_none_before_it_is_started(folder):
+    assert local.find(folder) is None
+    assert local.stop(folder) is False
+
+
+def test_it_is_ready_in_under_two_seconds(folder):
+    """Seconds of work, not of the clock: this machine may be doing other things."""
+    server = local.start(folder)
+    Account(server).s3.list_buckets()
+    spent = psutil.Process(server.pid).cpu_times()
+    assert spent.user + spent.system < 2
+
+
+def test_a_second_start_finds_the_first(folder):
+    server = local.start(folder)
+    assert local.start(folder) == server == local.find(folder)
+    assert (server.region, server.account, server.folder) == ("us-east-1", "123456789012", folder.resolve())
+
+
+def test_started_twice_in_the_same_instant_makes_one(folder):
+    script = (
+        "import sys; from pathlib import Path; from labkit import local; "
+        "sys.stdin.readline(); print(local.start(Path(sys.argv[1])).started)"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    names = {racer.communicate(timeout=60)[0].strip() for racer in racers}
+    assert names == {local.find(folder).started}
+
+
+def test_it_leaves_nothing_but_its_log(folder):
+    server = local.start(folder)
+    account = Account(server)
+    account.invoke(account.function(RUNNING), 0)
+    pids = processes(server)
+    assert len(pids) >= 4, "server, warden, environment and its child"
+    assert local.stop(folder) is True
+    assert all(gone(pid) for pid in pids)
+    assert left_in(folder) == ["server.log", "start.lock"]
+    assert port_is_free(server)
+    assert local.find(folder) is None
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_killing_the_server_takes_everything_with_it(folder, busy):
+    server = local.start(folder)
+    account = Account(server)
+    function = account.function(RUNNING, Timeout=60)
+    if busy:
+        waiting = threading.Thread(target=invoke_quietly, args=(account, function))
+        waiting.start()
+        until(lambda: "PIDS" in "".join(account.messages(function)))
+    else:
+        account.invoke(function, 0)
+    pids = processes(server)
+    assert len(pids) >= 4
+    os.kill(server.pid, signal.SIGKILL)
+    until(lambda: all(gone(pid) for pid in pids))
+    until(lambda: not list(folder.glob("run-*")))
+    assert port_is_free(server)
+    assert local.find(folder) is None
+    if busy:
+        waiting.join(30)
+    again = local.start(folder)
+    assert again.started != server.started, "the lab can tell that all was forgotten"
+    assert Account(again).s3.list_buckets()["Buckets"] == []
+
+
+def invoke_quietly(account, function):
+    """Invoke; the server is killed meanwhile."""
+    with contextlib.suppress(Exception):
+        account.invoke(function, 60)
+
+
+def test_a_killed_warden_is_replaced_and_the_end_is_clean(folder):
+    server = local.start(folder)
+    account = Account(server)
+    first = account.function(RUNNING)
+    account.invoke(first, 0)
+    (warden,) = (child for child in psutil.Process(server.pid).children() if "warden.py" in " ".join(child.cmdline()))
+    os.kill(warden.pid, signal.SIGKILL)
+    account.invoke(account.function(RUNNING), 0)
+    pids = processes(server)
+    os.kill(server.pid, signal.SIGKILL)
+    until(lambda: all(gone(pid) for pid in pids))
+    until(lambda: not list(folder.glob("run-*")))
+
+
+def test_a_server_killed_together_with_its_warden_is_cleared_up_by_the_next_start(folder):
+    server = local.start(folder)
+    account = Account(server)
+    account.invoke(account.function(RUNNING), 0)
+    parent = psutil.Process(server.pid)
+    wardens = [child for child in parent.children() if "warden.py" in " ".join(child.cmdline())]
+    environments = [child.pid for child in parent.children(recursive=True) if child not in wardens]
+    for pid in (*(warden.pid for warden in wardens), server.pid):
+        os.kill(pid, signal.SIGKILL)
+    again = local.start(folder)
+    assert [path.name for path in folder.glob("run-*")] == [f"run-{again.started}"]
+    until(lambda: all(gone(pid) for pid in environments))
+
+
+def test_it_ends_when_idle(folder):
+    server = local.start(folder, idle_seconds=0.2)
+    until(lambda: gone(server.pid))
+    assert left_in(folder) == ["server.log", "start.lock"]
+
+
+def test_it_does_not_end_while_a_function_runs(folder):
+    server = local.start(folder, idle_seconds=3)
+    account = Account(server)
+    function = account.function(
+        "import time\ndef handler(event, context): time.sleep(event); return 'done'", Timeout=10
+    )
+    assert account.invoke(function, 5)[0] == "done"
+
+
+def test_it_ends_when_its_parent_is_gone(folder, sleeper):
+    server = local.start(folder, parent=sleeper.pid)
+    assert local.find(folder) == server
+    sleeper.kill()
+    sleeper.wait()
+    until(lambda: gone(server.pid))
+    assert left_in(folder) == ["server.log", "start.lock"]
+
+
+def test_a_parent_that_is_gone_already_is_said_in_one_sentence(folder, sleeper):
+    sleeper.kill()
+    sleeper.wait()
+    with pytest.raises(local.LocalError) as refused:
+        local.start(folder, parent=sleeper.pid)
+    assert str(refused.value) == (
+        f"The embedded AWS could not start: The process {sleeper.pid}, which the embedded AWS was to end with, is gone."
+    )
+
+
+def test_it_outlives_the_process_that_started_it(folder):
+    script = "import sys; from pathlib import Path; from labkit import local; print(local.start(Path(sys.argv[1])).pid)"
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    server = local.find(folder)
+    assert server.pid == int(done.stdout)
+    assert psutil.Process(server.pid).ppid() != os.getpid()
+    assert os.getsid(server.pid) != os.getsid(0), "an interrupt in the notebook does not reach it"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"url": 1}', json.dumps({"pid": 1})])
+def test_a_spoilt_state_file_ends_in_a_working_server(folder, text):
+    folder.mkdir(parents=True)
+    (folder / "server.json").write_text(text)
+    assert local.find(folder) is None
+    Account(local.start(folder)).s3.list_buckets()
+
+
+def test_a_stale_process_id_that_is_somebody_elses_is_left_alone(folder, sleeper):
+    server = local.start(folder)
+    state = json.loads((folder / "server.json").read_text())
+    local.stop(folder)
+    (folder / "server.json").write_text(json.dumps(state | {"pid": sleeper.pid}))
+    assert local.find(folder) is None
+    assert local.start(folder).started != server.started
+    assert sleeper.poll() is None
+
+
+def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(folder):
+    server = local.start(folder)
+    state = (folder / "server.json").read_text()
+    other = local.start(folder.with_name("other"))
+    try:
+        local.stop(folder)
+        (folder / "server.json").write_text(state.replace(server.url, other.url))
+        assert local.find(folder) is None
+    finally:
+        local.stop(other.folder)
+
+
+def test_a_hanging_server_is_replaced(folder, monkeypatch):
+    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
+    server = local.start(folder)
+    os.kill(server.pid, signal.SIGSTOP)
+    again = local.start(folder)
+    assert again.pid != server.pid
+    assert gone(server.pid)
+
+
+def test_a_hanging_server_can_be_stopped(folder, monkeypatch):
+    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
+    server = local.start(folder)
+    os.kill(server.pid, signal.SIGSTOP)
+    assert local.stop(folder) is True
+    assert gone(server.pid)
+
+
+def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, monkeypatch):
+    monkeypatch.setattr("labkit.local.launcher.proof", lambda started: "of another version")
+    with pytest.raises(local.LocalError) as refused:
+        local.start(folder)
+    assert str(refused.value).startswith("The embedded AWS ended right after its start; ")
+    assert left_in(folder) == ["server.log", "start.lock"]
+    log = (folder / "server.log").read_text()
+    assert gone(int(log.split("(pid ")[1].split(")")[0]))
+
+
+def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(local.LocalError) as refused:
+        local.start(blocked / "aws")
+    assert str(refused.value) == f"The embedded AWS cannot use the folder {blocked / 'aws'}: Not a directory."
+
+
+def test_a_start_that_fails_says_why(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr("labkit.local.launcher._PROCESS", tmp_path / "nothing.py")
+    with pytest.raises(local.LocalError) as refused:
+        local.start(folder)
+    assert str(refused.value).startswith("The embedded AWS could not start: ")
+    assert "nothing.py" in str(refused.value)
+
+
+def test_a_taken_port_is_said_in_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "labkit.local", "--port", str(port), "--folder", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == f"Port {port} is taken: Address already in use."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_the_students_environment_leaks_in(folder, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "does-not-exist")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the student's own")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere.example")
+    monkeypatch.setenv("PYTHONSTARTUP", "x")
+    monkeypatch.setenv("SECRET", "x")
+    server = local.start(folder)
+    environ = psutil.Process(server.pid).environ()
+    assert {name for name in environ if name.startswith("AWS_")} == {
+        "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED",
+    }  # fmt: skip
+    assert "SECRET" not in environ

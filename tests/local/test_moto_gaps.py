@@ -1,0 +1,147 @@
+"""Gaps of moto that no journey through the services shows by itself. The others are proved where they matter."""
+
+import io
+
+import pytest
+from account import until
+from botocore.exceptions import ClientError
+
+from labkit.local import front_door
+from labkit.local.http_server import Answer
+
+
+def environ(**more):
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/",
+        "QUERY_STRING": "",
+        "RAW_URI": "/",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, Signature=0",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(b"body"),
+        "headers.sent": [],
+    } | more
+
+
+def answer(monkeypatch, handler):
+    monkeypatch.setitem(front_door._SERVICES, "sts", handler)
+    return front_door.FrontDoor(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
+
+
+def test_a_dictionary_that_changed_while_moto_walked_it_is_walked_again(monkeypatch):
+    seen = []
+
+    def handler(request, url, headers):
+        seen.append(request.data)
+        if len(seen) < 3:
+            raise RuntimeError("dictionary changed size during iteration")
+        return 200, {}, "done"
+
+    assert answer(monkeypatch, handler) == Answer(200, [], b"done")
+    assert seen == [b"body"] * 3, "with the whole request each time"
+
+
+def test_any_other_failure_is_told_at_once(monkeypatch):
+    seen = []
+
+    def handler(request, url, headers):
+        seen.append(request)
+        raise RuntimeError("something else")
+
+    failed = answer(monkeypatch, handler)
+    assert failed.status == 500
+    assert b"The embedded AWS could not do this; its log says why." in failed.body
+    assert len(seen) == 1
+
+
+def test_setting_one_attribute_of_a_queue_leaves_the_policy(aws):
+    _, _, url, _ = aws.pipeline()
+    policy = aws.attributes(url)["Policy"]
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "40"})
+    attributes = aws.attributes(url)
+    assert (attributes["Policy"], attributes["VisibilityTimeout"]) == (policy, "40")
+
+
+def test_the_length_of_a_message_is_counted_in_bytes(aws):
+    url, _ = aws.queue(MaximumMessageSize=1024)
+    aws.sqs.send_message(QueueUrl=url, MessageBody="x" * 1024)
+    with pytest.raises(ClientError) as refused:
+        aws.sqs.send_message(QueueUrl=url, MessageBody="ü" * 513)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert refused.value.response["Error"]["Message"] == (
+        "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."
+    )
+
+
+def test_a_delayed_message_comes_when_its_time_has_come(aws):
+    url, _ = aws.queue()
+    aws.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+    assert aws.attributes(url)["ApproximateNumberOfMessagesDelayed"] == "1"
+    assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
+    (message,) = aws.receive(url)
+    assert message["Body"] == "later"
+
+
+def test_visibility_can_be_changed_while_a_message_is_in_flight(aws):
+    url, _ = aws.queue(VisibilityTimeout=600)
+    aws.sqs.send_message(QueueUrl=url, MessageBody="x")
+    (message,) = aws.sqs.receive_message(QueueUrl=url)["Messages"]
+    assert aws.depth(url) == (0, 1)
+    aws.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    assert aws.depth(url) == (1, 0)
+    (again,) = aws.receive(url)
+    assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+    aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])  # an old handle, already deleted
+
+
+def test_a_receipt_handle_that_was_never_given_is_refused(aws):
+    url, _ = aws.queue()
+    with pytest.raises(ClientError) as refused:
+        aws.sqs.delete_message(QueueUrl=url, ReceiptHandle="invented")
+    assert refused.value.response["Error"]["Code"] == "ReceiptHandleIsInvalid"
+
+
+def test_a_purged_queue_is_empty(aws):
+    url, _ = aws.queue()
+    for number in range(3):
+        aws.sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    (in_flight,) = aws.sqs.receive_message(QueueUrl=url)["Messages"]
+    aws.sqs.purge_queue(QueueUrl=url)
+    assert aws.depth(url) == (0, 0)
+    aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=in_flight["ReceiptHandle"])
+
+
+def test_a_fifo_queue_keeps_the_order_of_a_group_and_drops_duplicates(aws):
+    name = aws.name("queue") + ".fifo"
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = aws.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    for body, group in (("a1", "a"), ("a1", "a"), ("a2", "a"), ("b1", "b")):
+        aws.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
+    first = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"][0]
+    assert first["Body"] == "a1"
+    (other,) = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+    assert other["Body"] == "b1", "a group waits while one of it is in flight"
+    aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
+    assert aws.receive(url)[0]["Body"] == "a2"
+
+
+def test_a_long_poll_ends_when_its_queue_is_deleted(aws):
+    import threading
+
+    url, _ = aws.queue()
+    ended = []
+
+    def poll():
+        try:
+            ended.append(aws.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages"))
+        except ClientError as error:
+            ended.append(error.response["Error"]["Code"])
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    aws.sqs.delete_queue(QueueUrl=url)
+    until(lambda: ended, seconds=5)
+    poller.join()

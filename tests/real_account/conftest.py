@@ -1,0 +1,134 @@
+"""Accounts to prove the path to a real one on: moto in this process, MiniStack beside it, and AWS if one is named."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto import mock_aws
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket, S3Backend
+
+import labkit
+from labkit import open_lab
+from labkit.packages import Package
+from labkit.steps import functions
+
+from .account import contents
+from .decoys import make_decoys, zip_of
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+@pytest.fixture
+def aws_files(monkeypatch, tmp_path):
+    """AWS configuration of the test's own, in place of the developer's; a function writes the config file."""
+    config, credentials = tmp_path / "aws-config", tmp_path / "aws-credentials"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    config.write_text("")
+    return config
+
+
+class Account:
+    """A whole account inside this process, reached by the same addresses as the real ones, with a stranger's things."""
+
+    def __init__(self, folder):
+        self.folder, self.workspaces = folder, 0
+        self.session = boto3.Session(region_name=REGION)
+        self.decoys = make_decoys(self.session, account=ACCOUNT, region=REGION)
+
+    def new_workspace(self):
+        """Another machine: its journal knows nothing."""
+        self.workspaces += 1
+        return self.folder / f"machine-{self.workspaces}"
+
+    def open(self, workspace=None, **options):
+        workspace = workspace or self.new_workspace()
+        lab = open_lab("aws", **{"account": ACCOUNT, "region": REGION, **options}, workspace=workspace)
+        lab.connection.session.events.register("provide-client-params.s3.CreateBucket", _note_tags, unique_id="tags")
+        return lab
+
+    def contents(self):
+        return contents(self.session)
+
+
+@pytest.fixture
+def account(aws_files, monkeypatch, tmp_path):
+    """moto takes every request in boto3's own event system, before it would leave this machine."""
+    monkeypatch.setattr(functions, "build_package", _stub_package(tmp_path / "stub.zip"))
+    # moto reads no conditions: it would take "no requests without TLS" for "no requests".
+    monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
+    monkeypatch.setattr(S3Backend, "create_bucket", _create_bucket_with_tags)
+    monkeypatch.setattr("labkit.journal.os.fsync", lambda _: None)  # no need to wait for the disk here
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: key)  # moto makes one for each subscription
+    with mock_aws(config={"lambda": {"use_docker": False}}):
+        yield Account(tmp_path)
+
+
+create_bucket_without_tags = S3Backend.create_bucket
+
+
+def _create_bucket_with_tags(backend, *args, **kwargs):
+    """AWS tags a bucket in the call that makes it; moto does not look at these tags."""
+    bucket = create_bucket_without_tags(backend, *args, **kwargs)
+    if sent := TAGS_AT_CREATION.get(bucket.name):
+        backend.put_bucket_tagging(bucket.name, sent)
+    return bucket
+
+
+TAGS_AT_CREATION = {}
+
+
+def _note_tags(params, **_):
+    tags = params.get("CreateBucketConfiguration", {}).get("Tags", [])
+    TAGS_AT_CREATION[params["Bucket"]] = {tag["Key"]: tag["Value"] for tag in tags}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """For hundreds of runs in one test: one set of clients."""
+    connections = {}
+    connect = labkit.lab.connect
+
+    def connect_once(where, *, workspace, **options):
+        key = json.dumps([where, options])
+        if key not in connections:
+            connections[key] = connect(where, workspace=workspace, **options)
+        return connections[key]
+
+    monkeypatch.setattr("labkit.lab.connect", connect_once)
+
+
+def _stub_package(path: Path):
+    path.write_bytes(zip_of("def handler(event, context): pass"))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return lambda name, target, **_: Package(path, name, f"{name}.handler", target, sha256, 1, 1)
+
+
+def do_the_lab(lab):
+    """What the notebooks 1 to 5 do, in their order, as far as it can be done without a Lambda that runs code."""
+    labkit.create_topic(lab)
+    labkit.create_queues(lab)
+    labkit.subscribe_queues(lab)
+    labkit.create_bucket(lab)
+    labkit.try_without_policy(lab)
+    labkit.allow_s3_to_publish(lab)
+    labkit.create_event_notification(lab)
+    labkit.create_roles(lab)
+    first = lab.settings.functions[0].name
+    labkit.create_function(lab, first)
+    labkit.upload_code(lab, first)
+    labkit.set_handler(lab, first)
+    labkit.set_description(lab, first)
+    labkit.create_functions(lab)
+    labkit.create_ingest_folder(lab)
+    return labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"))
+
+
+def as_text(value):
+    """Readable in a failed assertion."""
+    return json.dumps(value, indent=2, default=str)

@@ -1,0 +1,54 @@
+"""The document on the views: its examples run, and no view is left out."""
+
+import re
+from pathlib import Path
+
+import labkit
+from labkit.progress import HEADLESS
+from labkit.samples import sample
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "views.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+
+
+def test_every_view_and_control_has_an_example():
+    views = {
+        name for name in labkit.__all__ if getattr(getattr(labkit, name), "__module__", "").startswith("labkit.show.")
+    }
+    shown = "\n".join(EXAMPLES)
+    assert {name for name in views if f"{name}(" not in shown} == set()
+
+
+def test_the_examples_run(built_lab, monkeypatch):
+    monkeypatch.setenv(HEADLESS, "1")
+    labkit.wait_for_results(built_lab, labkit.upload_photo(built_lab, sample("AWS.jpg")))
+    for function in built_lab.settings.functions:
+        labkit.wait_for_logs(built_lab, function.name, key="ingest/AWS.jpg")
+    names = {}
+    monkeypatch.setattr(labkit, "open_lab", lambda: built_lab)
+    for example in EXAMPLES:
+        exec(compile(example, str(DOCUMENT), "exec"), names)
+
+
+def test_no_view_calls_aws(built_lab):
+    """Everything is read first; then the connection may not be used any more."""
+    labkit.wait_for_results(built_lab, labkit.upload_photo(built_lab, sample("AWS.jpg")))
+    for function in built_lab.settings.functions:
+        labkit.wait_for_logs(built_lab, function.name, key="ingest/AWS.jpg")
+    logs = [labkit.read_logs(built_lab, function.name) for function in built_lab.settings.functions]
+    read = (
+        labkit.survey(built_lab),
+        labkit.read_results(built_lab, "ingest/AWS.jpg"),
+        labkit.trace(built_lab, "ingest/AWS.jpg"),
+    )
+    before = built_lab.connection.calls.total
+    for view in (
+        labkit.draw_lab(read[0]),
+        labkit.gallery(read[1]),
+        labkit.timeline(read[2]),
+        labkit.log_table(logs),
+        labkit.monitor(logs),
+        labkit.show_calls(built_lab),
+    ):
+        assert view._repr_mimebundle_()["text/html"]
+    assert built_lab.connection.calls.total == before

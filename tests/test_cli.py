@@ -1,0 +1,200 @@
+"""The labkit command: what a person types, what it says, and with which code it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from labkit import catch_up, local, open_lab
+from labkit.cli import main
+from labkit.connection import LOCAL_FOLDER
+
+NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
+
+
+def labkit(*words: str, typed: str = "") -> Result:
+    done = CliRunner().invoke(main, list(words), input=typed)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Path:
+    """An empty workspace of the test's own, and an embedded AWS only if the test starts it."""
+    monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path))
+    monkeypatch.delenv("LABKIT_WHERE", raising=False)
+    yield tmp_path
+    local.stop(tmp_path / LOCAL_FOLDER)
+
+
+class TestHelp:
+    def test_lists_every_command_with_a_whole_sentence(self):
+        said = labkit("--help").output
+        lines = said.split("Commands:\n")[1].strip().splitlines()
+        assert {line.split()[0] for line in lines} == set(main.commands)
+        assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+    @pytest.mark.parametrize("command", sorted(main.commands))
+    def test_of_each_command(self, command):
+        assert labkit(command, "--help").exit_code == 0
+
+    def test_imports_neither_papermill_nor_matplotlib(self):
+        code = "import sys, labkit.cli; sys.exit(bool({'papermill', 'matplotlib', 'moto'} & set(sys.modules)))"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+    def test_python_m_labkit_is_the_same_command(self):
+        done = subprocess.run([sys.executable, "-m", "labkit", "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("labkit, version ")
+
+
+class TestWithNothingRunning:
+    def test_status_says_so_and_starts_nothing(self, workspace):
+        done = labkit("status")
+        assert done.exit_code == 0
+        assert done.output.startswith(f"The embedded AWS of {workspace} is not running")
+        assert local.find(workspace / LOCAL_FOLDER) is None
+
+    def test_stop_says_so(self, workspace):
+        assert labkit("stop").output == f"The embedded AWS of {workspace} was not running.\n"
+
+    def test_clean_says_so(self, workspace):
+        done = labkit("clean", "--yes")
+        assert done.exit_code == 0
+        assert "is not running" in done.output
+
+
+class TestWithALab:
+    def test_check_passes_for_a_step_that_is_made_and_fails_for_one_that_is_not(self, workspace):
+        catch_up(open_lab(), to=1)
+        made = labkit("check", "topic")
+        assert made.exit_code == 0
+        assert made.output.startswith("PASS: topic")
+        missing = labkit("check", "2")
+        assert missing.exit_code == 1
+        assert "catch_up(lab, to=2)" in missing.output
+        assert labkit("check").exit_code == 1
+
+    def test_check_speaks_json_to_programs(self, workspace):
+        catch_up(open_lab(), to=1)
+        (topic,) = json.loads(labkit("check", "1", "--json").output)
+        assert topic["passed"] is True
+        assert {"subject", "passed", "expected", "found", "hint"} == set(topic["checks"][0])
+
+    def test_status_lists_what_there_is_and_clean_deletes_it_after_asking(self, workspace):
+        lab = open_lab()
+        catch_up(lab, to=1)
+        assert lab.settings.topic_name in labkit("status").output
+        refused = labkit("clean", typed="n\n")
+        assert refused.exit_code == 1
+        assert "Delete all of it?" in refused.output
+        assert lab.settings.topic_name in labkit("status").output
+        assert "0 left" in labkit("clean", typed="y\n").output
+        stopped = labkit("stop").output
+        assert stopped == f"The embedded AWS of {workspace} was stopped.\n"
+
+    def test_logs_of_a_function_that_never_ran(self, workspace):
+        assert "There is no log group /aws/lambda/CreateThumbnail yet" in labkit("logs", "CreateThumbnail").output
+
+    def test_doctor_names_what_is_missing_and_ends_with_1(self, workspace):
+        catch_up(open_lab(), to=2)
+        done = labkit("doctor")
+        assert done.exit_code == 1
+        assert "catch_up(lab, to=3)" in done.output
+
+    def test_a_photo_can_be_traced_and_examined_and_its_logs_read(self, workspace):
+        lab = open_lab()
+        catch_up(lab, to=5)
+        (photo,) = [entry.name for entry in lab.journal.entries("object") if not entry.name.endswith("/")]
+        assert photo in labkit("trace", photo).output
+        healthy = labkit("doctor", photo)
+        assert healthy.exit_code == 0, healthy.output
+        lines = labkit("logs", "CreateThumbnail", "--since", "5m", "--lines").output
+        assert "START RequestId:" in lines
+        assert "REPORT RequestId:" in lines
+
+    def test_permissions_are_json_to_paste(self, workspace):
+        assert json.loads(labkit("permissions").output)["Version"] == "2012-10-17"
+
+
+class TestMistakes:
+    """A sentence on the error stream, the code 1, no traceback."""
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (["check", "9"], "There is no step '9' to check."),
+            (["check", "--where", "mars"], "There is no place called 'mars'."),
+            (["status", "--where", "aws"], "A real account is used only when you name it: 12 digits."),
+            (["status", "--where", "endpoint"], "None is no address of an AWS-compatible endpoint."),
+            (["logs", "CreatePoster"], "There is no function 'CreatePoster'."),
+            (["inspect", "nothing.zip"], "There is no file nothing.zip."),
+            (["run", "nothing"], "There is no notebook 'nothing'."),
+            (["run"], "There are no numbered notebooks in "),
+        ],
+    )
+    def test_is_told(self, workspace, monkeypatch, words, sentence):
+        monkeypatch.delenv("LABKIT_ENDPOINT_URL", raising=False)
+        done = labkit(*words)
+        assert done.exit_code == 1
+        assert sentence in done.stderr
+        assert "Traceback" not in done.output
+
+
+class TestPackages:
+    def test_build_lays_three_zips_that_inspect_approves_of(self, workspace):
+        built = labkit("build", "--here", "--out", str(workspace / "zips"))
+        assert built.exit_code == 0
+        zips = sorted((workspace / "zips").glob("*.zip"))
+        assert [path.stem for path in zips] == ["CreateMobileImage", "CreateThumbnail", "CreateWebImage"]
+        assert labkit("inspect", "--here", str(zips[0])).exit_code == 0
+
+    def test_build_refuses_a_runtime_that_there_is_not(self, workspace):
+        done = labkit("build", "--runtime", "python2.7", "--out", str(workspace / "zips"))
+        assert done.exit_code == 1
+        assert "Choose one of python3.9" in done.stderr
+
+    def test_here_is_a_target_of_its_own(self):
+        done = labkit("build", "--here", "--runtime", "python3.14")
+        assert done.exit_code == 2
+        assert "goes with neither --runtime nor --architecture" in done.stderr
+
+    def test_inspect_fails_for_what_lambda_would_refuse(self, workspace):
+        letter = workspace / "letter.zip"
+        letter.write_text("not a zip")
+        done = labkit("inspect", str(letter))
+        assert done.exit_code == 1
+        assert "FAIL" in done.output
+
+
+class TestRun:
+    def test_ends_with_a_table_and_says_where_everything_lies(self, workspace, monkeypatch):
+        monkeypatch.chdir(workspace)
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", "run")
+        assert done.exit_code == 0, done.output
+        assert "PASS: 1 notebooks" in done.output
+        assert f"Report:             {Path('run') / 'report.html'}" in done.output
+
+    def test_lies_under_runs_by_default(self, workspace):
+        labkit("run", str(NOTEBOOKS / "fine.ipynb"))
+        (folder,) = (workspace / "runs").iterdir()
+        assert {path.name for path in folder.iterdir()} == {"fine.ipynb", "report.html"}
+
+    def test_fails_with_notebook_cell_and_the_whole_message(self, workspace):
+        done = labkit("run", str(NOTEBOOKS / "lab_error.ipynb"), "--out", str(workspace / "run"))
+        assert done.exit_code == 1
+        assert (
+            "FAIL: lab_error, cell 1 `from labkit.errors import LabError`: LabError: There is no topic." in done.output
+        )
+        assert "try:      catch_up(lab, to=1) makes it." in done.output
+
+    def test_hands_on_parameters_as_python_reads_them(self, workspace):
+        done = labkit(
+            "run", str(NOTEBOOKS / "with_parameters.ipynb"), "-p", "size", "3", "--out", str(workspace / "run")
+        )
+        assert done.exit_code == 0, done.output
+        assert "local 3 local" in (workspace / "run" / "with_parameters.ipynb").read_text()

@@ -1,0 +1,106 @@
+"""The real notebooks, really run: each alone, in any order, and again; and as a reader finds them."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from labkit import clean_up, open_lab, runner
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+STORY = sorted(FOLDER.glob("0*.ipynb"))
+ALL = [*STORY, *sorted(FOLDER.glob("beyond/*.ipynb"))]
+
+
+@pytest.fixture
+def run(workspace, tmp_path):
+    """Runs notebooks in a lab of their own on the session's embedded AWS."""
+    prefixes = []
+
+    def run_them(paths, prefix):
+        prefixes.append(prefix)
+        return runner.run_notebooks(
+            paths,
+            folder=tmp_path,
+            where="the embedded AWS of the tests",
+            parameters={"prefix": prefix},
+            environment={"LABKIT_WORKSPACE": str(workspace), "LABKIT_WHERE": "local"},
+            say=lambda _: None,
+        )
+
+    yield run_them
+    for prefix in prefixes:
+        clean_up(open_lab("local", prefix=prefix, workspace=workspace))
+
+
+@pytest.mark.parametrize("path", STORY, ids=lambda path: path.stem)
+def test_each_notebook_runs_alone(run, path):
+    outcome = run([path], f"alone{path.stem[:2]}-")
+    assert outcome.failed is None, outcome.sentence()
+    assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL[len(STORY) :], ids=lambda path: path.stem)
+def test_each_notebook_beyond_runs_alone(run, path):
+    outcome = run([path], f"beyond{path.stem[0]}-")
+    assert outcome.failed is None, outcome.sentence()
+    assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
+
+
+def test_the_notebooks_run_backwards_on_what_is_there_already(run):
+    """The first one run, the last but one of the story, makes everything; all others find it made."""
+    outcome = run([path for path in reversed(STORY) if "clean_up" not in path.stem], "backwards-")
+    assert outcome.failed is None, outcome.sentence()
+    assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+class TestAsAReaderFindsIt:
+    def test_it_holds_no_outputs(self, path):
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert cell.get("outputs", []) == []
+            assert cell.get("execution_count") is None
+
+    def test_it_says_where_it_runs_before_it_does_anything(self, path):
+        code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert "parameters" in nbformat.read(path, as_version=4).cells[first_code(path)].metadata.tags
+        assert "open_lab(" in code[1]
+        assert code[1].splitlines()[-1] == "lab"
+
+    def test_its_parameters_are_literal_annotated_and_explained(self, path):
+        cell = nbformat.read(path, as_version=4).cells[first_code(path)]
+        for line in cell.source.splitlines():
+            assert re.fullmatch(r"\w+: [\w |]+ = [^#]+  # .+", line), line
+
+    def test_its_links_lead_somewhere(self, path):
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        for link in re.findall(r"\]\((?!http)([^)#]+)", text):
+            assert (path.parent / link).exists(), link
+
+    def test_its_cells_are_short_and_its_prose_is_not(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        sizes = [len([line for line in c.source.splitlines() if line.strip()]) for c in cells if c.cell_type == "code"]
+        words = sum(len(c.source.split()) for c in cells if c.cell_type == "markdown")
+        assert sorted(sizes)[len(sizes) // 2] <= 3
+        assert max(sizes) <= 12
+        assert words / sum(sizes) >= 8
+
+
+def first_code(path):
+    return next(i for i, cell in enumerate(nbformat.read(path, as_version=4).cells) if cell.cell_type == "code")
+
+
+def test_every_notebook_but_the_ends_links_to_the_one_before_and_after():
+    for before, path, after in zip(STORY, STORY[1:], STORY[2:], strict=False):
+        last = nbformat.read(path, as_version=4).cells[-1].source
+        assert f"({before.name})" in last
+        assert f"({after.name})" in last
+
+
+def test_notebook_files_end_with_a_newline_and_are_indented_alike():
+    for path in ALL:
+        text = path.read_text("utf-8")
+        assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"

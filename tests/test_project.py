@@ -1,0 +1,165 @@
+"""What holds for the project as a whole: its notebooks, links, dependencies, and what must not be in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import papermill
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((PROJECT / "notebooks").rglob("*.ipynb"))
+STORY = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+PROSE = sorted(path for path in (*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")))
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+ENVIRONMENT = yaml.safe_load((PROJECT / "environment.yml").read_text())
+
+SECRETS = {
+    "an AWS access key": r"\b(AKIA|ASIA)(?!IOSFODNN7EXAMPLE)[A-Z0-9]{16}\b",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36}\b",
+    "an AWS secret key": r"(?i)aws_secret_access_key\s*[=:]\s*[\"']?[A-Za-z0-9/+]{40}\b",
+}
+
+
+def cells(path: Path) -> list[nbformat.NotebookNode]:
+    return nbformat.read(path, as_version=4).cells
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    return [PROJECT / name for name in listed.split("\0") if name and (PROJECT / name).is_file()]
+
+
+def ids(paths: list[Path]) -> list[str]:
+    return [path.relative_to(PROJECT).as_posix() for path in paths]
+
+
+def test_there_are_eight_notebooks_in_the_story():
+    assert [path.stem[:2] for path in STORY] == [f"{number:02}" for number in range(8)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=ids(NOTEBOOKS))
+class TestEachNotebook:
+    def test_is_valid_and_every_cell_has_an_id_of_its_own(self, path):
+        notebook = json.loads(path.read_text("utf-8"))
+        nbformat.validate(notebook)
+        assert (notebook["nbformat"], notebook["nbformat_minor"]) >= (4, 5)
+        names = [cell["id"] for cell in notebook["cells"]]
+        assert len(names) == len(set(names))
+
+    def test_carries_no_outputs(self, path):
+        for cell in cells(path):
+            if cell.cell_type == "code":
+                assert cell.outputs == []
+                assert cell.execution_count is None
+
+    def test_runs_on_whatever_python_is_there(self, path):
+        metadata = nbformat.read(path, as_version=4).metadata
+        assert metadata.kernelspec.name == "python3"
+        assert "version" not in metadata.get("language_info", {})
+
+    def test_begins_with_one_title(self, path):
+        titles = [
+            line
+            for cell in cells(path)
+            if cell.cell_type == "markdown"
+            for line in cell.source.splitlines()
+            if re.match(r"#\s", line)
+        ]
+        assert len(titles) == 1
+        assert cells(path)[0].source.startswith("# ")
+
+    def test_explains_its_parameters_to_papermill(self, path):
+        first = next(cell for cell in cells(path) if cell.cell_type == "code")
+        assert first.metadata.get("tags") == ["parameters"]
+        assigned = re.findall(r"^(\w+)\s*[:=]", first.source, re.MULTILINE)
+        known = papermill.inspect_notebook(str(path))
+        assert list(known) == assigned
+        assert all(parameter["help"] and parameter["inferred_type_name"] != "None" for parameter in known.values())
+
+    def test_links_to_what_is_there(self, path):
+        text = "\n\n".join(cell.source for cell in cells(path) if cell.cell_type == "markdown")
+        assert broken_links(text, path.parent) == []
+
+
+@pytest.mark.parametrize("path", PROSE, ids=ids(PROSE))
+def test_a_page_links_to_what_is_there(path):
+    assert broken_links(path.read_text("utf-8"), path.parent, own=path.read_text("utf-8")) == []
+
+
+def broken_links(text: str, folder: Path, *, own: str = "") -> list[str]:
+    """The links in a Markdown text to files, or to headings of the same page, that do not exist."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    targets = re.findall(r"\]\(<?([^)\s>]+)>?[^)]*\)", text) + re.findall(r"""(?:src|href)=["']([^"']+)""", text)
+    broken = []
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, heading = unquote(target).partition("#")
+        file = folder / name
+        if name and not file.exists():
+            broken.append(target)
+        elif heading and (own if not name else file.suffix == ".md"):
+            page = own if not name else file.read_text("utf-8")
+            if heading not in anchors(page):
+                broken.append(target)
+    return broken
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors that the headings of a page get on a code host."""
+    headings = re.findall(r"^#+\s+(.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_broken_links_are_found():
+    text = "[a](missing.md) [b](#no) [c](#a-heading) [d](https://example.com) `[e](code.md)` <img src='gone.png'>"
+    assert broken_links(text, PROJECT, own="## A heading") == ["missing.md", "#no", "gone.png"]
+
+
+class TestDependencies:
+    def test_conda_users_get_the_same_by_way_of_pip(self):
+        own, (pip,) = (
+            [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, kind)] for kind in (str, dict)
+        )
+        assert [re.split(r"[=<>]", name)[0] for name in own] == ["python", "pip"]
+        assert pip == {"pip": ["--editable .[test]"]}
+
+    def test_conda_users_get_a_python_that_the_project_supports(self):
+        assert "python=3.13" in ENVIRONMENT["dependencies"]
+        assert PYPROJECT["project"]["requires-python"] == ">=3.11"
+
+    def test_the_workflow_tries_every_supported_python(self):
+        workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "tests.yml").read_text())
+        matrix = workflow["jobs"]["tests"]["strategy"]["matrix"]
+        assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+        assert {system.split("-")[0] for system in matrix["system"]} == {"ubuntu", "macos"}
+
+    def test_each_has_a_reason(self):
+        lines = (PROJECT / "pyproject.toml").read_text().split("dependencies = [")[1].split("\n]")[0].splitlines()
+        reason = False
+        for line in filter(None, map(str.strip, lines)):
+            reason = line.startswith("#") or "#" in line or reason
+            assert reason, line
+
+
+class TestWhatMustNotBeThere:
+    @pytest.mark.parametrize("what", SECRETS)
+    def test_a_secret(self, what):
+        found = [
+            path.relative_to(PROJECT)
+            for path in tracked()
+            if path != Path(__file__) and re.search(SECRETS[what], path.read_bytes().decode("utf-8", "ignore"))
+        ]
+        assert found == []
+
+    def test_a_file_too_large_for_a_class_to_clone(self):
+        assert [path for path in tracked() if path.stat().st_size > 8_000_000] == []
