@@ -1,0 +1,98 @@
+# Every command works from a fresh clone: the first one makes .venv and installs the project into it.
+#   make lab         run the whole lab on the embedded AWS, without opening anything
+#   make notebooks   open JupyterLab at the first notebook
+#   make test        the tests (under ten minutes);   make test-all   with browser, load and second emulator
+#   make site        the executed notebooks and the documents as a site, in _build/site
+#   make lint        style and types;                 make clean      remove what can be made again
+# Another Python than python3: make lab PYTHON=/usr/local/bin/python3.13
+#
+# Paths are relative and programs are called as `python -m`, since scripts in .venv/bin do not start from a folder
+# with a space in its name. GNU make 3.81 (macOS) is enough.
+
+SHELL = /bin/sh
+PYTHON =
+VENV_PYTHON = .venv/bin/python
+PIP = $(VENV_PYTHON) -m pip --disable-pip-version-check install --quiet
+PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+.PHONY: lab notebooks test test-slow test-all site lint format clean
+
+lab: .venv/ready
+	@$(VENV_PYTHON) -m labkit run
+
+# Only this environment's kernel may be found, whatever others the user has installed.
+notebooks: .venv/ready
+	@JUPYTER_PATH= JUPYTER_PREFER_ENV_PATH=1 $(VENV_PYTHON) -m jupyterlab notebooks/00_check_your_lab.ipynb
+
+test: .venv/ready
+	@$(PYTEST) -m "not slow"
+
+test-slow: .venv/ready-for-all
+	@$(PYTEST) -m slow
+
+test-all: test test-slow
+
+# A run of the story, then one of what is beyond it; the site shows what they left.
+site: .venv/ready-for-all
+	@rm -rf _build
+	@$(VENV_PYTHON) -m labkit run --out _build/run
+	@$(VENV_PYTHON) -m labkit run notebooks/beyond/*.ipynb --out _build/run/beyond
+	@$(VENV_PYTHON) docs/site/build.py _build/run _build/site
+	@echo "The site is in _build/site; it begins with index.html."
+
+lint: .venv/ready-to-lint
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m mypy
+
+format: .venv/ready-to-lint
+	@$(VENV_PYTHON) -m ruff check --fix .
+	@$(VENV_PYTHON) -m ruff format .
+
+# Runs and the journals in .labkit stay: a journal is the only list of what a lab has made in a real account.
+clean:
+	@if $(VENV_PYTHON) -c "import labkit" 2>/dev/null; then $(VENV_PYTHON) -m labkit stop; fi
+	rm -rf .venv _build build dist labkit.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The tests' own packages are small and come along, so that `make test` needs no network after `make lab`.
+.venv/ready: pyproject.toml $(VENV_PYTHON)
+	@echo "Installing the lab into .venv (only now, and when pyproject.toml changes) ..."
+	@$(PIP) --editable ".[test]" || { \
+	  echo "The packages could not be installed; is there a network? The lines above say more." >&2; exit 1; }
+	@touch $@
+
+.venv/ready-to-lint: .venv/ready
+	@$(PIP) --editable ".[test,lint]"
+	@touch $@
+
+.venv/ready-for-all: .venv/ready-to-lint
+	@$(PIP) --editable ".[test,lint,browser,site]"
+	@touch $@
+
+# An environment remembers where it stands; one that was moved or copied is made anew.
+MADE_IN := $(shell cat .venv/made-in 2>/dev/null)
+ifneq ($(MADE_IN),)
+ifneq ($(MADE_IN),$(CURDIR))
+.PHONY: $(VENV_PYTHON)
+endif
+endif
+
+$(VENV_PYTHON):
+	@if [ -n "$(PYTHON)" ]; then set -- "$(PYTHON)"; \
+	else set -- python3 python3.14 python3.13 python3.12 python3.11; fi; \
+	wanted=$$1; found=; \
+	for python do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    found=$$python; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  version=$$("$$wanted" --version 2>&1) && version="is $$version" || version="is not there"; \
+	  echo "Python 3.11 or newer is needed, and $$wanted $$version: install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+	  echo "$$found has no venv module: install it (Debian, Ubuntu: sudo apt-get install python3-venv), or name another Python: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	"$$found" -m venv --clear .venv && printf '%s\n' "$(CURDIR)" > .venv/made-in
