@@ -560,9 +560,9 @@ def _requests(visit: Visit, function: FunctionSettings) -> Hop | None:
         return None
     about = logs.about(visit.key) if visit.key else logs.requests
     changed = _changed(configuration)
-    # A request that died before it read its message names no photo: it may well have been this one. One that died
-    # before the function was last changed says nothing of the function as it is now.
-    nameless = [r for r in logs.errors() if not r.photos and (changed is None or r.started >= changed)]
+    # A request that died before it read its message names no photo: it may well have been this one. One that ran
+    # what the function was before it was last changed says nothing of the function as it is now.
+    nameless = [r for r in logs.errors() if not r.photos and not _ran_before(r, changed)]
     relevant = sorted({*about, *(nameless if visit.key else ())}, key=lambda request: request.started)
     finished = [request for request in relevant if request.finished or request.photos]
     if not finished:
@@ -572,7 +572,7 @@ def _requests(visit: Visit, function: FunctionSettings) -> Hop | None:
     if failure is None or (visit.key and any(_failure(r, visit.key) is None for r in about)):
         return Hop("requests", function.name, WORKS, f"{count} of them, the last one well.")
     said = f"Request {last.request_id[:8]} failed: {failure.said}"
-    if changed is not None and changed > last.started:
+    if _ran_before(last, changed):
         state = UNDERWAY if visit.key else WORKS
         evidence = f"{said} The function was changed after that; the message is tried again."
         return Hop("requests", function.name, state, evidence, "Wait for the visibility timeout." if visit.key else "")
@@ -631,6 +631,11 @@ def _failure(request: Request, key: str | None) -> Failure | None:
                 return Failure(said, "It is tried again after the visibility timeout; look at its log.")
             return Failure(said, "The photo is at fault, not the lab: upload a sound one under the same key.")
     return None
+
+
+def _ran_before(request: Request, changed: datetime | None) -> bool:
+    """True if a request ran in an environment that is older than the change, however late it came to run there."""
+    return changed is not None and (request.loaded or request.started) < changed
 
 
 def _changed(configuration: Mapping[str, Any]) -> datetime | None:

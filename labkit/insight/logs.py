@@ -74,6 +74,8 @@ class Request(Result):
     init_ms: float | None = None
     status: str = "running"
     error: str = ""
+    # When its environment began, as far as the lines tell: code and configuration are those of that moment.
+    loaded: datetime | None = None
     lines: tuple[LogLine, ...] = field(default=(), repr=False)
 
     @property
@@ -260,12 +262,15 @@ def parse_log(lines: Iterable[LogLine]) -> tuple[Request, ...]:
 def _parse_stream(lines: list[LogLine]) -> Iterator[Request]:
     now: Request | None = None
     pending: list[LogLine] = []  # before the first START, or between a REPORT and the next START
+    loaded = lines[0].time
     for line in lines:
+        if _is_init_start(line):
+            loaded = line.time
         started = _started(line)
         if started:
             if now is not None:
                 yield now
-            now, pending = _begin(started, line, pending), []
+            now, pending = replace(_begin(started, line, pending), loaded=loaded), []
         elif now is None or pending or (now.finished and _is_init_start(line)):
             pending.append(line)
         else:

@@ -114,13 +114,14 @@ class Fleet:
     def _run(self, function: LambdaFunction, event: bytes, request_id: str, context: str | None) -> Result:
         invocation = Invocation(request_id, event, _trace_id(), context)
         while True:
+            began = time.time()  # before the function is read: who changes it meanwhile changes it after this
             spec = spec_of(function)
             generation = self._generation[function.function_name]
             environment = self._warm(spec)
             if environment is None:
                 log = _log_stream(function, spec)
                 try:
-                    environment = self._cold(spec, function.code_bytes, log, request_id)
+                    environment = self._cold(spec, function.code_bytes, log, request_id, began)
                 except InitFailed as failed:
                     return Result(request_id, failed.outcome, log.tail())
             try:
@@ -142,9 +143,9 @@ class Fleet:
                 self._discard(environment)
         return None
 
-    def _cold(self, spec: Spec, code: bytes, log: LogStream, request_id: str) -> Environment:
+    def _cold(self, spec: Spec, code: bytes, log: LogStream, request_id: str, began: float) -> Environment:
         """Start an environment. A failed init is tried once more, as part of the invocation that asked."""
-        log.init_start(spec.runtime)
+        log.init_start(spec.runtime, began)
         started = time.perf_counter()
         try:
             return self._start(spec, code, log, behaviour.current().init_seconds)

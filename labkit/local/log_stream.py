@@ -33,18 +33,18 @@ class LogStream:
         self._flush_at = 0.0
         self._invocation: list[str] = []
 
-    def line(self, message: str) -> None:
-        """Add one event."""
+    def line(self, message: str, when: float | None = None) -> None:
+        """Add one event: of now, or of a moment in seconds since 1970."""
         now = time.time()
         if not self._pending:
             self._flush_at = now + _KEPT_BACK_SECONDS
-        self._pending.append({"timestamp": int(now * 1000), "message": message})
+        self._pending.append({"timestamp": int((when or now) * 1000), "message": message})
         self._invocation.append(message)
 
-    def init_start(self, runtime: str) -> None:
-        """Say that a cold start begins."""
+    def init_start(self, runtime: str, when: float) -> None:
+        """Say that a cold start began, at this moment in seconds since 1970."""
         version, arn = _runtime_version(runtime)
-        self.line(f"INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n")
+        self.line(f"INIT_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n", when)
 
     def init_report(self, init_ms: float, phase: str, error: str) -> None:
         """Say how a failed init ended."""
@@ -114,16 +114,16 @@ class JsonLogStream(LogStream):
     https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
     """
 
-    def _platform(self, kind: str, record: dict[str, Any]) -> None:
-        now = time.time()
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-        self.line(json.dumps({"time": moment, "type": f"platform.{kind}", "record": record}))
+    def _platform(self, kind: str, record: dict[str, Any], when: float | None = None) -> None:
+        when = when or time.time()
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when)) + f".{int(when * 1000) % 1000:03d}Z"
+        self.line(json.dumps({"time": moment, "type": f"platform.{kind}", "record": record}), when)
 
-    def init_start(self, runtime: str) -> None:
-        """Say that a cold start begins."""
+    def init_start(self, runtime: str, when: float) -> None:
+        """Say that a cold start began, at this moment in seconds since 1970."""
         version, arn = _runtime_version(runtime)
         record = {"initializationType": "on-demand", "phase": "init"}
-        self._platform("initStart", record | {"runtimeVersion": version, "runtimeVersionArn": arn})
+        self._platform("initStart", record | {"runtimeVersion": version, "runtimeVersionArn": arn}, when)
 
     def init_report(self, init_ms: float, phase: str, error: str) -> None:
         """Say how a failed init ended."""

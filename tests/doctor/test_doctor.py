@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from datetime import datetime
 
 import pytest
 from faults import HARMLESS, PHOTOS, RISKS, SETTINGS
@@ -180,6 +181,46 @@ def test_a_photo_that_does_not_come_through(photo_lab, new_lab, fault):
     assert diagnosis.first.title == fault.hop
     assert diagnosis.first.mend
     assert fault.check in failing_checks(lab, key)
+
+
+def put_failed_request(lab, stream, init, start):
+    """A request that could not load its handler, written to the log as Lambda writes it; times in ms."""
+    group = lab.settings.log_group(lab.settings.functions[0])
+    request = "8f507cfc-0000-4000-8000-000000000001"
+    said = "Runtime.ImportModuleError: Unable to import module 'lambda_function': No module named 'lambda_function'"
+    figures = "Duration: 9.00 ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 36 MB\t"
+    events = [
+        (init, "INIT_START Runtime Version: python:3.14.v1\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:a\n"),
+        (start, f"[ERROR] {said}"),
+        (start, "INIT_REPORT Init Duration: 8.00 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.Unknown\n"),
+        (start, f"START RequestId: {request} Version: $LATEST\n"),
+        (start, f"END RequestId: {request}\n"),
+        (start, f"REPORT RequestId: {request}\t{figures}Status: error\tError Type: Runtime.Unknown\n"),
+    ]
+    lab.client("logs").create_log_stream(logGroupName=group, logStreamName=stream)
+    lab.client("logs").put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(moment), "message": message} for moment, message in events],
+    )
+
+
+def test_a_request_of_before_the_mend_is_no_breakdown_however_late_it_started(lab):
+    catch_up(lab, to=4)
+    labkit.configure_function(lab, "CreateThumbnail", MemorySize=1024)
+    changed = datetime.fromisoformat(
+        lab.client("lambda").get_function_configuration(
+            FunctionName=lab.settings.function_name(lab.settings.functions[0])
+        )["LastModified"]
+    )
+    now = changed.timestamp() * 1000
+    put_failed_request(lab, "an environment of before the change", init=now - 500, start=now + 60_000)
+    diagnosis = doctor(lab)
+    assert diagnosis.healthy, str(diagnosis)
+    (hop,) = [hop for hop in diagnosis.hops if hop.title == "requests of CreateThumbnail"]
+    assert "The function was changed after that" in hop.evidence
+    put_failed_request(lab, "an environment of after it", init=now + 500, start=now + 61_000)
+    assert doctor(lab).first.title == "requests of CreateThumbnail"
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])

@@ -131,6 +131,14 @@ def test_a_restart_in_the_same_stream_belongs_to_the_next_request():
     assert (first.cold, second.cold) == (False, True)
 
 
+def test_each_request_knows_when_its_environment_began():
+    second = [text.replace(ID, OTHER) for text in (START, END, report())]
+    first, second = parse_log(lines(INIT, START, END, report(), *second))
+    assert (first.loaded, second.loaded) == (BEGAN, BEGAN)
+    first, second = parse_log(lines(START, END, report(), INIT, *(line.text for line in second.lines)))
+    assert (first.loaded, second.loaded) == (BEGAN, BEGAN + timedelta(milliseconds=30))
+
+
 def test_without_a_report_it_is_still_running():
     request = one(INIT, START)
     assert (request.status, request.finished, request.ended) == ("running", False, None)
