@@ -190,7 +190,7 @@ def put_failed_request(lab, stream, init, start):
     said = "Runtime.ImportModuleError: Unable to import module 'lambda_function': No module named 'lambda_function'"
     figures = "Duration: 9.00 ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 36 MB\t"
     events = [
-        (init, "INIT_START Runtime Version: python:3.14.v1\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:a\n"),
+        (init, "INIT_START Runtime Version: python:3.14.v1\tRuntime Version ARN: arn:aws:lambda:::runtime:a\n"),
         (start, f"[ERROR] {said}"),
         (start, "INIT_REPORT Init Duration: 8.00 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.Unknown\n"),
         (start, f"START RequestId: {request} Version: $LATEST\n"),
