@@ -101,6 +101,7 @@ class _Connection:
 
     socket: socket.socket
     received: bytearray
+    refused: bool = False  # the process has gone and left unread what was sent to it
 
 
 @dataclass(frozen=True)
@@ -224,20 +225,15 @@ class Environment:
     def invoke(self, invocation: Invocation) -> Outcome:
         """Run one event through the function and log it as Lambda does.
 
-        Returns what the function answered or how it failed. Raises NotDelivered when the process was already
-        gone and no code ran.
+        Returns what the function answered or how it failed. Raises NotDelivered when the process was gone before
+        it took the event and no code ran.
         """
-        deliver_by = time.perf_counter() + 5
-        while self._waiting is None:  # the runtime asks again right after it has answered
-            for call in self._calls(deliver_by):
-                self._note_next(call)
-            if not self.alive or time.perf_counter() > deliver_by:
-                raise NotDelivered
+        connection = self._ready()
         self._read_output()  # what a background thread printed since belongs to the stream all the same
-        self._deliver(invocation)
+        self._deliver(invocation, connection)
         started = time.perf_counter()
         self.log.start(invocation.request_id, self.spec.version)
-        outcome = self._run(invocation, started + self.spec.timeout_seconds)
+        outcome = self._run(invocation, connection, started + self.spec.timeout_seconds)
         duration_ms = (time.perf_counter() - started) * 1000
         if outcome.error == "Sandbox.Timedout":
             duration_ms = float(self.spec.timeout_seconds * 1000)
@@ -246,7 +242,19 @@ class Environment:
         self.idle_since = time.monotonic()
         return outcome
 
-    def _deliver(self, invocation: Invocation) -> None:
+    def _ready(self) -> _Connection:
+        """Return the connection on which the process waits for its next event."""
+        deliver_by = time.perf_counter() + 5
+        while True:  # the runtime asks again right after it has answered, or may have hung up since it asked
+            for call in self._calls(deliver_by if self._waiting is None else 0.0):
+                self._note_next(call)
+            if self._waiting is not None:
+                connection, self._waiting = self._waiting, None
+                return connection
+            if not self.alive or time.perf_counter() > deliver_by:
+                raise NotDelivered
+
+    def _deliver(self, invocation: Invocation, connection: _Connection) -> None:
         deadline_ms = int(time.time() * 1000 + self.spec.timeout_seconds * 1000)
         headers = {
             "Content-Type": "application/json",
@@ -257,17 +265,16 @@ class Environment:
         }
         if invocation.client_context:
             headers["Lambda-Runtime-Client-Context"] = invocation.client_context
-        connection, self._waiting = self._waiting, None
-        assert connection is not None
         try:
             self._reply(connection, b"200 OK", invocation.event, headers)
         except OSError as error:
             raise NotDelivered from error
 
-    def _run(self, invocation: Invocation, deadline: float) -> Outcome:
+    def _run(self, invocation: Invocation, connection: _Connection, deadline: float) -> Outcome:
         mine = _API + b"invocation/" + invocation.request_id.encode()
         while True:
-            for call in self._calls(deadline):
+            alive = self.alive  # asked first, so that what a process said before it died is heard
+            for call in self._calls(deadline if alive else 0.0):
                 if call.path == mine + b"/response":
                     return self._answered(call, invocation)
                 if call.path == mine + b"/error":
@@ -275,7 +282,10 @@ class Environment:
                     return self._finished(Outcome(call.body, _error_type(call.body)), invocation)
                 self._note_next(call)
             self.log.flush_what_is_old()
-            if not self.alive:
+            if not alive:
+                if connection.refused:
+                    self.log.take_back_start()
+                    raise NotDelivered
                 return self._died(invocation, "Runtime.ExitError")
             if self._outgrown():
                 return self._died(invocation, "Runtime.OutOfMemory")
@@ -362,8 +372,10 @@ class Environment:
         except BlockingIOError:
             return []
         except ConnectionError:
-            data = b""
+            data, connection.refused = b"", True
         if not data:
+            # an event that arrived after the process had closed its end is an error, too, but of the socket
+            connection.refused |= connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
             self._hang_up(connection)
             return []
         connection.received += data

@@ -57,6 +57,10 @@ class LogStream:
         self._invocation.clear()
         self.line(f"START RequestId: {request_id} Version: {version}\n")
 
+    def take_back_start(self) -> None:
+        """Forget that an invocation was opened, if nobody has seen it yet: nothing ran."""
+        del self._pending[-1:]
+
     def report(
         self,
         request_id: str,

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from account import RUNTIME, zipped
+from account import RUNTIME, until, zipped
 
 REPORT = re.compile(
     r"^REPORT RequestId: (?P<id>[0-9a-f-]{36})\t"
@@ -307,6 +309,21 @@ def test_an_environment_killed_while_idle_is_replaced_without_anybody_noticing(a
     again, response = aws.invoke(function)
     assert "FunctionError" not in response
     assert again != pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that a process left something unread")
+def test_an_event_that_a_killed_environment_never_took_goes_to_another_one(aws):
+    function = aws.function("import os\ndef handler(event, context): print('RAN'); return os.getpid()")
+    pid, _ = aws.invoke(function)
+    os.kill(pid, signal.SIGSTOP)  # it is there, and does not read
+    with ThreadPoolExecutor(1) as caller:
+        waiting = caller.submit(aws.invoke, function)
+        until(lambda: sum(line.startswith("START") for line in aws.messages(function)) == 2)
+        os.kill(pid, signal.SIGKILL)
+        again, response = waiting.result()
+    assert "FunctionError" not in response
+    assert again != pid
+    assert aws.messages(function).count("RAN\n") == 2
 
 
 def test_what_a_function_started_ends_with_its_environment(aws):

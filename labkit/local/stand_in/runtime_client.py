@@ -6,6 +6,7 @@ AWS puts this one on the path. https://docs.aws.amazon.com/lambda/latest/dg/runt
 
 import http.client
 import os
+import select
 
 _PREFIX = "/2018-06-01/runtime/invocation"
 
@@ -21,6 +22,8 @@ class _Client:
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes, dict[str, str]]:
         self._connection.request(method, path, body, {"User-Agent": self._user_agent, **(headers or {})})
+        # Who is killed while it waits here has read nothing; in recv the kernel may read for the dying process.
+        select.select([self._connection.sock], [], [])
         response = self._connection.getresponse()
         return response.status, response.read(), dict(response.getheaders())
 
