@@ -25,9 +25,9 @@ from labkit.settings import FUNCTIONS
 from labkit.waiting import wait_until
 
 
-def uploaded(lab, name):
-    """A photo whose results and REPORT lines are all there."""
-    upload = upload_photo(lab, sample(name))
+def uploaded(lab, photo, name):
+    """A photo whose results and REPORT lines are all there, under a name that no other test of the session uses."""
+    upload = upload_photo(lab, sample(photo), name=name)
     wait_for_results(lab, upload)
     for function in FUNCTIONS:
         wait_for_logs(lab, function.name, key=upload.key)
@@ -94,7 +94,7 @@ def test_the_log_group_of_a_function_that_is_not_there_is_no_error(lab):
 
 
 def test_a_photo_leaves_one_request_in_each_functions_log(built_lab):
-    key = uploaded(built_lab, "HappyFace.jpg")
+    key = uploaded(built_lab, "HappyFace.jpg", "logged-once.jpg")
     for function in FUNCTIONS:
         (request,) = read_logs(built_lab, function.name).about(key)
         assert request.status == "ok"
@@ -105,13 +105,13 @@ def test_a_photo_leaves_one_request_in_each_functions_log(built_lab):
 
 
 def test_logs_since_leave_out_what_is_older(built_lab):
-    uploaded(built_lab, "AWS.jpg")
+    uploaded(built_lab, "AWS.jpg", "logged-since.jpg")
     assert read_logs(built_lab, "CreateWebImage", since="1h").requests
     assert not read_logs(built_lab, "CreateWebImage", since=timedelta(microseconds=1)).requests
 
 
 def test_a_photo_is_traced_through_three_branches(built_lab):
-    key = uploaded(built_lab, "MonaLisa.jpg")
+    key = uploaded(built_lab, "MonaLisa.jpg", "traced.jpg")
     traced = trace(built_lab, key)
     assert [branch.outcome for branch in traced.branches] == ["resized"] * 3
     assert len({branch.sqs_message_id for branch in traced.branches}) == 3
@@ -128,7 +128,7 @@ def test_a_photo_that_is_not_there_cannot_be_traced(built_lab):
 
 
 def test_the_same_event_again_gives_the_same_bytes(built_lab):
-    key = uploaded(built_lab, "dandelions.jpg")
+    key = uploaded(built_lab, "dandelions.jpg", "sent-again.jpg")
     before = read_results(built_lab, key)
     first = trace(built_lab, key)
     sent = send_again(built_lab, key)
