@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import unquote
@@ -123,6 +125,35 @@ def anchors(page: str) -> set[str]:
 def test_broken_links_are_found():
     text = "[a](missing.md) [b](#no) [c](#a-heading) [d](https://example.com) `[e](code.md)` <img src='gone.png'>"
     assert broken_links(text, PROJECT, own="## A heading") == ["missing.md", "#no", "gone.png"]
+
+
+def imported(folder: str) -> set[str]:
+    """The modules that the Python files of a folder, or one file, import."""
+    files = [PROJECT / folder] if folder.endswith(".py") else (PROJECT / folder).rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def own(modules: set[str]) -> set[str]:
+    return {module for module in modules if module.split(".")[0] in ("labkit", ".")}
+
+
+class TestImportsPointDownwards:
+    def test_the_embedded_aws_knows_of_policies_and_of_nothing_else_in_the_lab(self):
+        of_the_lab = own(imported("labkit/local"))
+        assert {module for module in of_the_lab if not module.startswith("labkit.local")} == {"labkit.policy"}
+
+    def test_the_policies_know_neither_lab_nor_emulator(self):
+        assert {module.split(".")[0] for module in imported("labkit/policy.py")} <= sys.stdlib_module_names
+
+    def test_the_functions_know_nothing_of_the_lab(self):
+        assert own(imported("lambda_packages")) == set()
+
+    def test_the_lab_knows_of_the_embedded_aws_only_how_to_start_and_stop_it(self):
+        beside = [path for path in (PROJECT / "labkit").rglob("*.py") if "local" not in path.parts]
+        modules = {module for path in beside for module in imported(path.relative_to(PROJECT).as_posix())}
+        assert {module for module in modules if module.startswith("labkit.local")} <= {"labkit.local"}
 
 
 class TestDependencies:

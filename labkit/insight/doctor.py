@@ -16,9 +16,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from labkit import policy
 from labkit.errors import WaitedTooLong, error_code, telling
 from labkit.insight.logs import FunctionLogs, Request, read_logs
-from labkit.insight.permissions import Wish, obstacle
 from labkit.insight.survey import queue_depth
 from labkit.lab import Lab
 from labkit.packages import build_package
@@ -26,10 +26,10 @@ from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, MAX_RECEIVE_COUNT, NOTIFICATION_NAME, FunctionSettings
 from labkit.steps.functions import PARTIAL_BATCH, find_trigger, function_configuration
 from labkit.steps.making import found_or_none, parsed
-from labkit.steps.notification import bucket_arn, bucket_exists, find_notification, rule_filters
-from labkit.steps.queues import find_subscription, queue_arn, queue_attributes, queue_url
+from labkit.steps.notification import bucket_exists, find_notification, rule_filters, s3_publishes
+from labkit.steps.queues import find_subscription, queue_arn, queue_attributes, queue_url, topic_sends
 from labkit.steps.roles import TRUST, role_policy
-from labkit.steps.topic import topic_arn
+from labkit.steps.topic import topic_arn, topic_attributes
 from labkit.waiting import wait_until
 
 WORKS, RISKY, UNDERWAY, BROKEN = "works", "risky", "underway", "BROKEN"
@@ -314,23 +314,16 @@ def _notification(visit: Visit) -> Hop | None:
 
 def _topic(visit: Visit) -> Hop:
     name = visit.lab.settings.topic_name
-    if _topic_attributes(visit.lab) is None:
+    if topic_attributes(visit.lab) is None:
         return _missing("topic", "", f"There is no topic {name}.", 1)
     return Hop("topic", "", WORKS, name)
 
 
-def _topic_attributes(lab: Lab) -> Mapping[str, str] | None:
-    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=topic_arn(lab))
-    return None if answer is None else dict(answer["Attributes"])
-
-
 def _topic_policy(visit: Visit) -> Hop | None:
-    lab, attributes = visit.lab, _topic_attributes(visit.lab)
+    lab, attributes = visit.lab, topic_attributes(visit.lab)
     if attributes is None:
         return None
-    context = {"aws:SourceArn": bucket_arn(lab), "aws:SourceAccount": lab.connection.account}
-    wish = Wish("SNS:Publish", topic_arn(lab), "s3.amazonaws.com", context)
-    why = obstacle([parsed(attributes.get("Policy"))], wish)
+    why = policy.obstacle([attributes.get("Policy")], s3_publishes(lab))
     if not why:
         return Hop("topic policy", "", WORKS, "S3 may publish for this bucket.")
     evidence = f"It does not let S3 publish for this bucket: {why}."
@@ -339,7 +332,7 @@ def _topic_policy(visit: Visit) -> Hop | None:
 
 def _subscription(visit: Visit, function: FunctionSettings) -> Hop | None:
     lab, queue = visit.lab, visit.lab.settings.queue_name(function)
-    if _topic_attributes(lab) is None:
+    if topic_attributes(lab) is None:
         return None
     arn = find_subscription(lab, queue)
     if arn is None:
@@ -391,9 +384,7 @@ def _queue_policy(visit: Visit, function: FunctionSettings) -> Hop | None:
     if attributes is None:
         return None
     name = lab.settings.queue_name(function)
-    context = {"aws:SourceArn": topic_arn(lab), "aws:SourceAccount": lab.connection.account}
-    wish = Wish("sqs:SendMessage", queue_arn(lab, name), "sns.amazonaws.com", context)
-    why = obstacle([parsed(attributes.get("Policy"))], wish)
+    why = policy.obstacle([attributes.get("Policy")], topic_sends(lab, function))
     if not why:
         return Hop("queue policy", function.name, WORKS, "The topic may send.")
     return Hop(
@@ -476,8 +467,9 @@ def _role(visit: Visit, function: FunctionSettings) -> Hop | None:
         if error_code(error) in FORBIDDEN:
             return Hop("role", function.name, WORKS, f"{name} may not be read by you, and was not looked at.")
         raise
-    trust = _document(answer["Role"]["AssumeRolePolicyDocument"])
-    if why := obstacle([trust], Wish("sts:AssumeRole", answer["Role"]["Arn"], "lambda.amazonaws.com")):
+    role = answer["Role"]
+    taking_it_on = policy.Request("sts:AssumeRole", role["Arn"], service="lambda.amazonaws.com")
+    if why := policy.obstacle([role["AssumeRolePolicyDocument"]], taking_it_on):
         return Hop(
             "role",
             function.name,
@@ -486,37 +478,31 @@ def _role(visit: Visit, function: FunctionSettings) -> Hop | None:
             "Let lambda.amazonaws.com take it on.",
             f"lab.client('iam').update_assume_role_policy(RoleName={name!r}, PolicyDocument={json.dumps(TRUST)!r})",
         )
-    for wish in _wishes(lab, function):
-        if why := obstacle(documents, wish):
-            evidence = f"{name} does not allow {wish.action} on {wish.resource}: {why}."
+    for request in _needs(lab, function):
+        if why := policy.obstacle(documents, request, identity=True):
+            evidence = f"{name} does not allow {request.action} on {request.resource}: {why}."
             return Hop("role", function.name, BROKEN, evidence, "Set the policy of step 4.", again)
     return Hop("role", function.name, WORKS, "Lambda may take it on, and it may do what the function needs.")
 
 
-def _wishes(lab: Lab, function: FunctionSettings) -> Iterator[Wish]:
+def _needs(lab: Lab, function: FunctionSettings) -> Iterator[policy.Request]:
     """Each thing that the lab's own role lets the function do, as an example with a photo's name."""
     for statement in role_policy(lab, function)["Statement"]:
         if "Condition" in statement:
             continue  # telling a deleted photo from a forbidden one is a comfort, no need
         for action in statement["Action"]:
-            yield Wish(action, statement["Resource"].replace("*", "x"))
+            yield policy.Request(action, statement["Resource"].replace("*", "x"))
 
 
-def _role_documents(lab: Lab, name: str) -> Iterator[dict[str, Any]]:
+def _role_documents(lab: Lab, name: str) -> Iterator[policy.Policy]:
     iam = lab.client("iam")
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
-        for policy in page["PolicyNames"]:
-            yield _document(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+        for inline in page["PolicyNames"]:
+            yield iam.get_role_policy(RoleName=name, PolicyName=inline)["PolicyDocument"]
     for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for policy in page["AttachedPolicies"]:
-            arn = policy["PolicyArn"]
+        for arn in (attached["PolicyArn"] for attached in page["AttachedPolicies"]):
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-            yield _document(document)
-
-
-def _document(document: str | Mapping[str, Any]) -> dict[str, Any]:
-    return parsed(document) if isinstance(document, str) else dict(document)
+            yield iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
 
 
 def _function(visit: Visit, function: FunctionSettings) -> Hop:

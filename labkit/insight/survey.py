@@ -10,13 +10,13 @@ from typing import Any
 from labkit.errors import telling
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
+from labkit.policy import allows
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, FunctionSettings
 from labkit.steps.functions import find_trigger, function_configuration, log_group_exists
-from labkit.steps.making import found_or_none, parsed
-from labkit.steps.notification import bucket_exists
-from labkit.steps.queues import find_subscription, queue_attributes
-from labkit.steps.topic import topic_arn
+from labkit.steps.notification import bucket_exists, find_notification, rule_filters, s3_publishes
+from labkit.steps.queues import find_subscription, queue_attributes, topic_sends
+from labkit.steps.topic import topic_arn, topic_attributes
 
 MISSING, MADE, FAILING = "missing", "made", "failing"
 LOGS_OF = timedelta(hours=1)  # how far back a failed request still counts as trouble
@@ -87,7 +87,7 @@ def survey(lab: Lab) -> Survey:
     """Look at every part of the lab as it stands in AWS. Changes nothing. Raises LabError if AWS refuses."""
     with telling("surveying the lab"):
         there = bucket_exists(lab)
-        rule = _rule(lab) if there else None
+        rule = find_notification(lab) if there else None
         shared = [
             _bucket(lab, there),
             _folder(lab, there, INGEST_FOLDER, "photo"),
@@ -115,16 +115,10 @@ def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str
     return Part(kind, folder, state, f"{count} {more}{holds}" if count else "empty", function=function)
 
 
-def _rule(lab: Lab) -> Mapping[str, Any] | None:
-    answer = lab.client("s3").get_bucket_notification_configuration(Bucket=lab.settings.bucket_name)
-    rules = (rule for rule in answer.get("TopicConfigurations", []) if rule["Id"] == NOTIFICATION_NAME)
-    return next(rules, None)
-
-
 def _notification(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
     if rule is None:
         return Part("event notification", NOTIFICATION_NAME, MISSING)
-    filters = {f["Name"].lower(): f["Value"] for f in rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])}
+    filters = rule_filters(rule)
     detail = f"{filters.get('prefix', '')}*{filters.get('suffix', '')}"
     trouble = ""
     if rule["TopicArn"] != topic_arn(lab):
@@ -136,10 +130,10 @@ def _notification(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
 
 def _topic(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
     name = lab.settings.topic_name
-    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=topic_arn(lab))
-    if answer is None:
+    attributes = topic_attributes(lab)
+    if attributes is None:
         return Part("topic", name, MISSING)
-    may = _allows(parsed(answer["Attributes"].get("Policy")), "s3.amazonaws.com")
+    may = allows([attributes.get("Policy")], s3_publishes(lab))
     if rule is not None and not may:
         return Part("topic", name, FAILING, trouble="its policy does not let S3 publish")
     return Part("topic", name, MADE, "S3 may publish" if may else "Standard")
@@ -173,7 +167,7 @@ def _queue(lab: Lab, function: FunctionSettings, name: str, subscription: str | 
         return Part("queue", name, MISSING, function=function.name)
     depth = queue_depth(attributes)
     detail = f"{depth.waiting} waiting, {depth.in_flight} in flight"
-    refused = subscription is not None and not _allows(parsed(attributes.get("Policy")), "sns.amazonaws.com")
+    refused = subscription is not None and not allows([attributes.get("Policy")], topic_sends(lab, function))
     trouble = "its policy does not let the topic send" if refused else ""
     return Part("queue", name, FAILING if trouble else MADE, detail, trouble, function.name)
 
@@ -284,17 +278,3 @@ def queue_depth(attributes: Mapping[str, str]) -> Depth:
         int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
         int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
     )
-
-
-def _allows(policy: Mapping[str, Any], service: str) -> bool:
-    """True if some statement lets this service in; what it may do there is for the checks of the steps to say."""
-    return any(
-        statement.get("Effect") == "Allow" and service in _services(statement)
-        for statement in policy.get("Statement", [])
-    )
-
-
-def _services(statement: Mapping[str, Any]) -> list[str]:
-    principal = statement.get("Principal", {})
-    services = principal.get("Service", []) if isinstance(principal, dict) else []
-    return [services] if isinstance(services, str) else list(services)

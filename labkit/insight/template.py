@@ -24,7 +24,7 @@ from labkit.steps.functions import find_trigger, function_configuration
 from labkit.steps.making import as_tag_list, found_or_none, parsed
 from labkit.steps.notification import bucket_exists, find_notification
 from labkit.steps.queues import find_subscription, queue_arn, queue_attributes
-from labkit.steps.topic import topic_arn
+from labkit.steps.topic import topic_arn, topic_attributes
 
 FORMAT = "2010-09-09"  # the only version of CloudFormation's format there is
 
@@ -269,17 +269,17 @@ class _Writer:
         }
 
     def topic(self) -> dict[str, Any]:
-        self.topic_attributes()
+        self.topic_found()
         return _resource("AWS::SNS::Topic", TopicName=self.text(self.lab.settings.topic_name), Tags=self.tags())
 
-    def topic_attributes(self) -> dict[str, str]:
-        answer = found_or_none(self.lab.client("sns").get_topic_attributes, TopicArn=topic_arn(self.lab))
-        if answer is None:
+    def topic_found(self) -> dict[str, str]:
+        attributes = topic_attributes(self.lab)
+        if attributes is None:
             raise self.lacks("topic", self.lab.settings.topic_name, 1)
-        return dict(answer["Attributes"])
+        return attributes
 
     def topic_policy(self) -> dict[str, Any]:
-        document = self.value(parsed(self.topic_attributes().get("Policy")))
+        document = self.value(parsed(self.topic_found().get("Policy")))
         return _resource("AWS::SNS::TopicPolicy", Topics=[{"Ref": "Topic"}], PolicyDocument=document)
 
     def queue_found(self, name: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ from moto.sqs import models as sqs_models
 from moto.sqs.models import sqs_backends
 
 from labkit.local import behaviour, functions, queues
-from labkit.local.policy import Request, allows
+from labkit.policy import Request, allows, service_request
 
 _log = logging.getLogger(__name__)
 
@@ -217,7 +217,9 @@ def _destination_refusal(bucket: FakeBucket, arn: str) -> str | None:
         target = sqs_backends[account][arn.split(":")[3]].queues.get(name)
         if target is None:
             return "The destination queue does not exist"
-        request = _service_request("s3.amazonaws.com", "sqs:SendMessage", arn, bucket.arn, bucket.account_id)
+        request = service_request(
+            "s3.amazonaws.com", "sqs:SendMessage", arn, source=bucket.arn, account=bucket.account_id
+        )
         if not allows([target.policy], request):
             return "Permissions on the destination queue do not allow S3 to publish notifications from this bucket"
     return None
@@ -225,13 +227,10 @@ def _destination_refusal(bucket: FakeBucket, arn: str) -> str | None:
 
 def s3_may_publish(bucket: FakeBucket, topic: sns_models.Topic) -> bool:
     """Return whether the topic's policy lets S3 publish on behalf of this bucket."""
-    request = _service_request("s3.amazonaws.com", "SNS:Publish", topic.arn, bucket.arn, bucket.account_id)
+    request = service_request(
+        "s3.amazonaws.com", "SNS:Publish", topic.arn, source=bucket.arn, account=bucket.account_id
+    )
     return allows([topic._policy_json], request)
-
-
-def _service_request(service: str, action: str, resource: str, source: str, account: str) -> Request:
-    context = {"aws:SourceArn": source, "aws:SourceAccount": account, "aws:PrincipalIsAWSService": "true"}
-    return Request(action, resource, service=service, context=context)
 
 
 # --- S3: the events --------------------------------------------------------------------------------------------
@@ -379,7 +378,7 @@ def _send_to_queue(
     target = backend.queues.get(name)
     if target is None:
         return
-    request = _service_request(service, "sqs:SendMessage", target.queue_arn, source, backend.account_id)
+    request = service_request(service, "sqs:SendMessage", target.queue_arn, source=source, account=backend.account_id)
     if allows([target._policy_json], request):
         backend.send_message(name, message, **more)
 

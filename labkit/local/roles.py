@@ -12,7 +12,7 @@ from typing import Any
 from moto.iam.models import Role, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 
-from labkit.local.policy import Request, allows
+from labkit.policy import Request, allows
 
 _PARTITION = "aws"
 _lock = threading.Lock()

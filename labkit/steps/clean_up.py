@@ -24,7 +24,7 @@ from labkit.steps.notification import (
 )
 from labkit.steps.queues import delete_queue, find_subscription, queue_url, unsubscribe_queue
 from labkit.steps.roles import delete_role
-from labkit.steps.topic import delete_topic
+from labkit.steps.topic import delete_topic, topic_attributes
 from labkit.waiting import wait_until
 
 GONE_WITHIN_S = 120
@@ -107,9 +107,7 @@ KINDS: Mapping[str, Kind] = {
         lambda lab, entry: queue_url(lab, entry.name) is not None, lambda lab, entry: delete_queue(lab, entry.name)
     ),
     "topic": Kind(
-        lambda lab, entry: (
-            found_or_none(lab.client("sns").get_topic_attributes, TopicArn=lab.arn("sns", entry.name)) is not None
-        ),
+        lambda lab, entry: topic_attributes(lab, entry.name) is not None,
         lambda lab, entry: delete_topic(lab, entry.name),
     ),
     "object": Kind(_object_exists, _delete_object_and_results),

@@ -106,9 +106,9 @@ def pretty(document: object) -> str:
     return json.dumps(document, indent=2)
 
 
-def parsed(document: str | None) -> dict[str, Any]:
-    """A policy document from JSON; empty if there is none."""
-    return dict(json.loads(document)) if document else {}
+def parsed(document: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """A policy document from JSON, or as a client has decoded it already; empty if there is none."""
+    return dict(json.loads(document) if isinstance(document, str) else document) if document else {}
 
 
 def missing(subject: str, expected: str, step: int) -> Check:

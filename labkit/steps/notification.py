@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from labkit.errors import LabError, error_code, error_message, telling
 from labkit.lab import Lab
+from labkit.policy import Request, allows, as_list, service_request
 from labkit.result import Check, Checks, Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME
 from labkit.steps.making import (
@@ -26,7 +27,7 @@ from labkit.steps.making import (
     refuse_foreign,
     require,
 )
-from labkit.steps.topic import delete_topic, require_topic, topic_arn
+from labkit.steps.topic import delete_topic, require_topic, topic_arn, topic_attributes
 from labkit.waiting import wait_until
 
 CONFIGURATION_KINDS = (
@@ -283,6 +284,12 @@ def topic_policy(lab: Lab) -> dict[str, Any]:
     }
 
 
+def s3_publishes(lab: Lab) -> Request:
+    """What S3 asks of the topic when it has something to tell about the lab's bucket."""
+    account = lab.connection.account
+    return service_request("s3.amazonaws.com", "SNS:Publish", topic_arn(lab), source=bucket_arn(lab), account=account)
+
+
 @telling("letting S3 publish to the topic")
 def allow_s3_to_publish(lab: Lab) -> TopicPolicy:
     """Put the policy on the topic that lets S3 publish to it, for the lab's bucket and account alone.
@@ -291,12 +298,12 @@ def allow_s3_to_publish(lab: Lab) -> TopicPolicy:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
     """
     arn, document, name = require_topic(lab), topic_policy(lab), lab.settings.topic_name
-    sns = lab.client("sns")
-    answer = found_or_none(sns.get_topic_attributes, TopicArn=arn) or {"Attributes": {}}
-    made = parsed(answer["Attributes"].get("Policy")) != document
+    made = parsed((topic_attributes(lab) or {}).get("Policy")) != document
     if made:
         with making(lab, "topic policy", name):
-            sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=json.dumps(document))
+            lab.client("sns").set_topic_attributes(
+                TopicArn=arn, AttributeName="Policy", AttributeValue=json.dumps(document)
+            )
     lab.journal.created("topic policy", name)
     return TopicPolicy(name, document, made)
 
@@ -347,7 +354,7 @@ def create_event_notification(lab: Lab) -> EventNotification:
     after["TopicConfigurations"] = [*after.get("TopicConfigurations", []), rule]
     hint = "S3 may not publish to the topic: allow_s3_to_publish(lab) sets the policy that lets it."
     with making(lab, "event notification", NOTIFICATION_NAME, hint):
-        allowed = _policy_allows_s3(lab)
+        allowed = allows([(topic_attributes(lab) or {}).get("Policy")], s3_publishes(lab))
         wait_until(
             lambda: _put_notifications(lab, after, forgive=allowed),
             what="S3 to see the topic's new policy",
@@ -369,11 +376,6 @@ def _put_notifications(lab: Lab, configuration: Mapping[str, Any], *, forgive: b
             return False
         raise
     return True
-
-
-def _policy_allows_s3(lab: Lab) -> bool:
-    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=topic_arn(lab))
-    return answer is not None and parsed(answer["Attributes"].get("Policy")) == topic_policy(lab)
 
 
 def _rule(name: str, arn: str, *, prefix: str = INGEST_FOLDER, suffix: str = INGEST_SUFFIX) -> dict[str, Any]:
@@ -439,17 +441,15 @@ def check_notification(lab: Lab) -> Checks:
     checks = [Check("bucket exists", True, name, name)]
     if lab.settings.bucket is None:
         checks += _check_own_bucket(lab)
-    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=topic_arn(lab))
-    found = parsed(answer["Attributes"].get("Policy")) if answer else {}
-    wanted = topic_policy(lab)
-    for statement in wanted["Statement"]:
-        there = statement in found.get("Statement", [])
+    statements = as_list(parsed((topic_attributes(lab) or {}).get("Policy")).get("Statement"))
+    for statement in topic_policy(lab)["Statement"]:
+        there = statement in statements
         checks.append(
             Check(
                 f"topic policy: {statement['Sid']}",
                 there,
                 "the statement of step 3",
-                "the statement of step 3" if there else _sids(found),
+                "the statement of step 3" if there else _sids(statements),
                 "allow_s3_to_publish(lab) sets the topic's policy.",
             )
         )
@@ -468,8 +468,7 @@ def check_notification(lab: Lab) -> Checks:
     return Checks("event notification", tuple(checks))
 
 
-def _sids(policy: Mapping[str, Any]) -> str:
-    statements = policy.get("Statement", [])
+def _sids(statements: list[Mapping[str, Any]]) -> str:
     return ", ".join(str(s.get("Sid", "a statement without Sid")) for s in statements) or "no policy"
 
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from labkit.errors import error_code, telling
 from labkit.lab import Lab
+from labkit.policy import Request, service_request
 from labkit.result import Check, Checks, Result
 from labkit.settings import MAX_RECEIVE_COUNT, FunctionSettings
 from labkit.steps.making import deleting, equal, found_or_none, making, missing, parsed, refuse_foreign, require
@@ -237,6 +238,12 @@ def queue_policy(lab: Lab, function: FunctionSettings) -> dict[str, Any]:
             }
         ],
     }
+
+
+def topic_sends(lab: Lab, function: FunctionSettings) -> Request:
+    """What SNS asks of a function's queue when the lab's topic has a message for it."""
+    queue, account = queue_arn(lab, lab.settings.queue_name(function)), lab.connection.account
+    return service_request("sns.amazonaws.com", "sqs:SendMessage", queue, source=topic_arn(lab), account=account)
 
 
 def require_queue(lab: Lab, function: FunctionSettings) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 from labkit.errors import LabError, telling
 from labkit.journal import Entry
 from labkit.lab import Lab
+from labkit.policy import as_list
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME, PROJECT_TAG
 from labkit.steps.functions import find_trigger
 from labkit.steps.making import found_or_none, from_tag_list, parsed
 from labkit.steps.notification import REFUSED_RULE, bucket_arn, notification_exists
 from labkit.steps.queues import find_subscription
-from labkit.steps.topic import topic_arn
+from labkit.steps.topic import topic_attributes
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,7 @@ def _objects(lab: Lab) -> Iterator[Entry]:
 
 def _require_its_bucket(lab: Lab) -> None:
     """The topic's policy names the bucket that may publish: if it is another one, it was given to the lab."""
-    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=topic_arn(lab))
-    policy = parsed(answer["Attributes"].get("Policy")) if answer else {}
-    for statement in policy.get("Statement", []):
+    for statement in as_list(parsed((topic_attributes(lab) or {}).get("Policy")).get("Statement")):
         source = statement.get("Condition", {}).get("ArnLike", {}).get("aws:SourceArn", bucket_arn(lab))
         if source != bucket_arn(lab):
             bucket = source.rsplit(":", 1)[-1]

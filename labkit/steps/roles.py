@@ -175,10 +175,7 @@ def role_arn(lab: Lab, function: FunctionSettings) -> str:
 
 def _inline_policy(lab: Lab, name: str) -> dict[str, Any]:
     answer = found_or_none(lab.client("iam").get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
-    if answer is None:
-        return {}
-    document = answer["PolicyDocument"]  # boto3 decodes it; an emulator may hand it on as text
-    return parsed(document) if isinstance(document, str) else dict(document)
+    return {} if answer is None else parsed(answer["PolicyDocument"])
 
 
 def check_role(lab: Lab, function: FunctionSettings) -> list[Check]:
@@ -189,8 +186,7 @@ def check_role(lab: Lab, function: FunctionSettings) -> list[Check]:
     answer = found_or_none(lab.client("iam").get_role, RoleName=name)
     if answer is None:
         return [missing(f"{name}: exists", name, 4)]
-    trust = answer["Role"]["AssumeRolePolicyDocument"]
-    trust = parsed(trust) if isinstance(trust, str) else trust
+    trust = parsed(answer["Role"]["AssumeRolePolicyDocument"])
     again = f"create_role(lab, {function.name!r}) sets it again."
     wanted, found = role_policy(lab, function), _inline_policy(lab, name)
     lacking = [s["Sid"] for s in wanted["Statement"] if s not in found.get("Statement", [])]

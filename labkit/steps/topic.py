@@ -48,6 +48,13 @@ def topic_arn(lab: Lab) -> str:
     return lab.arn("sns", lab.settings.topic_name)
 
 
+def topic_attributes(lab: Lab, name: str | None = None) -> dict[str, str] | None:
+    """All attributes of the lab's topic, or of another one of this account; None if there is no such topic."""
+    arn = lab.arn("sns", name or lab.settings.topic_name)
+    answer = found_or_none(lab.client("sns").get_topic_attributes, TopicArn=arn)
+    return None if answer is None else dict(answer["Attributes"])
+
+
 @telling("making the topic")
 def create_topic(lab: Lab) -> Topic:
     """Make the Standard topic `resize-image-topic-<suffix>`, and write its ARN into the journal.
@@ -56,7 +63,7 @@ def create_topic(lab: Lab) -> Topic:
     https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
     """
     sns, name, arn = lab.client("sns"), lab.settings.topic_name, topic_arn(lab)
-    if found_or_none(sns.get_topic_attributes, TopicArn=arn) is not None:
+    if topic_attributes(lab) is not None:
         tags = from_tag_list(sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
         refuse_foreign(lab, "topic", name, tags)
         lab.journal.created("topic", name, arn=arn)
@@ -76,8 +83,8 @@ def require_topic(lab: Lab) -> str:
 def check_topic(lab: Lab) -> Checks:
     """Look at the topic: there, Standard, tagged as this lab's. Changes nothing."""
     sns, name, arn = lab.client("sns"), lab.settings.topic_name, topic_arn(lab)
-    if found_or_none(sns.get_topic_attributes, TopicArn=arn) is None:
-        if found_or_none(sns.get_topic_attributes, TopicArn=f"{arn}.fifo") is not None:
+    if topic_attributes(lab) is None:
+        if topic_attributes(lab, f"{name}.fifo") is not None:
             hint = "S3 publishes to Standard topics only. Delete the FIFO topic, and create_topic(lab)."
             return Checks("topic", (Check("type", False, "Standard", f"FIFO, {name}.fifo", hint),))
         return Checks("topic", (missing("topic exists", name, 1),))

@@ -84,6 +84,14 @@ def queue_policy_for_another_topic(lab):
     set_queue(lab, 2, Policy=json.dumps(document))
 
 
+def queue_policy_with_a_deny(lab):
+    document = queue_policy(lab, branch(lab, 0))
+    deny = {**document["Statement"][0], "Sid": "OnlyFromThatAccount", "Effect": "Deny"}
+    deny["Condition"] = {"StringNotEquals": {"aws:SourceAccount": "999999999999"}}
+    document["Statement"].append(deny)
+    set_queue(lab, 0, Policy=json.dumps(document))
+
+
 def set_subscription(lab, index, name, value):
     arn = find_subscription(lab, lab.settings.queue_name(branch(lab, index)))
     lab.client("sns").set_subscription_attributes(SubscriptionArn=arn, AttributeName=name, AttributeValue=value)
@@ -207,6 +215,12 @@ SETTINGS = (
         "queue policy of CreateMobileImage",
         "mobile-queue: who may send",
         queue_policy_for_another_topic,
+    ),
+    Fault(
+        "a queue's policy denies all accounts but another one",
+        "queue policy of CreateThumbnail",
+        "thumbnail-queue: who may send",
+        queue_policy_with_a_deny,
     ),
     Fault(
         "a trigger is gone",

@@ -1,17 +1,12 @@
-"""The evaluation of policies, element by element."""
+"""The evaluation of policies, element by element, and the words for what stands in the way."""
 
 import pytest
 
-from labkit.local.policy import Request, allows
+from labkit.policy import Request, allows, obstacle, service_request
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 BUCKET = "arn:aws:s3:::bucket"
-ASKED = Request(
-    "SNS:Publish",
-    TOPIC,
-    service="s3.amazonaws.com",
-    context={"aws:SourceArn": BUCKET, "aws:SourceAccount": "123456789012"},
-)
+ASKED = service_request("s3.amazonaws.com", "SNS:Publish", TOPIC, source=BUCKET, account="123456789012")
 STATEMENT = {
     "Effect": "Allow",
     "Principal": {"Service": "s3.amazonaws.com"},
@@ -92,7 +87,16 @@ def test_the_negated_elements():
         ({"Null": {"aws:SourceOwner": "true"}}, True),
         ({"Null": {"aws:SourceAccount": True}}, False),
         ({"NumericLessThan": {"aws:SourceAccount": "200000000000"}}, True),
+        ({"NumericLessThan": {"aws:SourceArn": "5"}}, False),
+        ({"NumericNotEquals": {"aws:SourceArn": "5"}}, True),
         ({"NotAnOperator": {"aws:SourceAccount": "123456789012"}}, False),
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+        ({"ForAllValues:StringEquals": {"aws:SourceAccount": ["123456789012"]}}, True),
+        ({"ForAllValues:StringEquals": {"aws:SourceAccount": ["1"]}}, False),
+        ({"ForAllValues:StringEquals": {"aws:SourceOwner": ["1"]}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:SourceAccount": ["123456789012"]}}, True),
+        ({"ForAnyValue:StringNotEquals": {"aws:SourceOwner": ["1"]}}, False),
+        ({"ForAnyValue:StringEqualsIfExists": {"aws:SourceOwner": ["1"]}}, True),
         ({"ArnLike": {"aws:SourceArn": BUCKET}, "StringEquals": {"aws:SourceAccount": "1"}}, False),
     ],
 )
@@ -131,3 +135,72 @@ def test_an_identity_policy_needs_no_principal():
     policy = {"Statement": {"Effect": "Allow", "Action": "SNS:*", "Resource": "*"}}
     assert allows([policy], ASKED, identity=True)
     assert not allows([policy], ASKED)
+
+
+class TestWhatStandsInTheWay:
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({}, ""),
+            ({"Principal": {"Service": "sns.amazonaws.com"}}, "no statement is about s3.amazonaws.com"),
+            ({"Action": ["sns:Subscribe", "sns:List*"]}, "it allows sns:Subscribe or sns:List*, not SNS:Publish"),
+            ({"Resource": TOPIC + "2"}, f"it is about {TOPIC}2, not {TOPIC}"),
+            ({"Effect": "Deny"}, "the statement without Sid denies it"),
+            ({"Effect": "Deny", "Sid": "NoS3"}, "the statement NoS3 denies it"),
+            ({"Effect": "Deny", "Resource": TOPIC + "2"}, "no statement allows it"),
+        ],
+    )
+    def test_in_a_statement(self, change, words):
+        assert obstacle([{"Statement": STATEMENT | change}], ASKED) == words
+
+    def test_in_the_negated_elements(self):
+        without = {key: value for key, value in STATEMENT.items() if key not in ("Action", "Resource")}
+        statement = without | {"NotAction": "SNS:*", "Resource": "*"}
+        assert obstacle([{"Statement": statement}], ASKED) == "it allows all but SNS:*, not SNS:Publish"
+        statement = without | {"Action": "*", "NotResource": TOPIC}
+        assert obstacle([{"Statement": statement}], ASKED) == f"it is about all but {TOPIC}, not {TOPIC}"
+
+    @pytest.mark.parametrize(
+        ("condition", "words"),
+        [
+            (
+                {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::b"}},
+                f"aws:SourceArn to be arn:aws:s3:::b, and it is {BUCKET}",
+            ),
+            ({"StringEquals": {"aws:SourceOwner": ["1", "2"]}}, "aws:SourceOwner to be 1 or 2, and it is not given"),
+            (
+                {"StringNotLike": {"aws:SourceAccount": "1234*"}},
+                "aws:SourceAccount not to be 1234*, and it is 123456789012",
+            ),
+            ({"Bool": {"aws:SecureTransport": False}}, "aws:SecureTransport to be false, and it is true"),
+            ({"Null": {"aws:SourceAccount": "true"}}, "aws:SourceAccount not to be given, and it is 123456789012"),
+            ({"Null": {"aws:SourceOwner": "false"}}, "aws:SourceOwner to be given, and it is not given"),
+            (
+                {"NumericLessThan": {"aws:SourceAccount": 5}},
+                "aws:SourceAccount to be less than 5, and it is 123456789012",
+            ),
+        ],
+    )
+    def test_in_a_condition(self, condition, words):
+        policy = {"Statement": STATEMENT | {"Condition": condition}}
+        assert obstacle([policy], ASKED) == f"its condition wants {words}"
+
+    def test_in_an_operator_that_there_is_not(self):
+        policy = {"Statement": STATEMENT | {"Condition": {"StringIs": {"aws:SourceAccount": "1"}}}}
+        words = "its condition compares aws:SourceAccount by StringIs, which IAM does not know"
+        assert obstacle([policy], ASKED) == words
+
+    def test_a_deny_with_a_negated_condition(self):
+        """Whoever denies all accounts but another one shuts this one out."""
+        deny = STATEMENT | {"Effect": "Deny", "Condition": {"StringNotEquals": {"aws:SourceAccount": "1"}}}
+        assert obstacle([{"Statement": [STATEMENT, deny]}], ASKED) == "the statement without Sid denies it"
+
+    def test_of_several_statements_it_is_about_the_one_that_came_nearest(self):
+        statements = [STATEMENT | {"Principal": {}}, STATEMENT | {"Resource": "a"}, STATEMENT | {"Resource": "b"}]
+        assert obstacle([{"Statement": statements}], ASKED) == f"it is about a, not {TOPIC}"
+
+    def test_a_role_that_lacks_something(self):
+        asked = Request("s3:PutObject", "arn:aws:s3:::bucket/web/x")
+        policies = [{"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}, {}]
+        assert obstacle(policies, asked, identity=True) == "it allows s3:GetObject, not s3:PutObject"
+        assert obstacle([], asked, identity=True) == "no statement allows it"
