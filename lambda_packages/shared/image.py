@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from damage import find_hole
+from damage import MOST_SCANS, find_hole, has_too_many_scans, is_in_parts
 from outcome import Refused
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning, Resampling, Transpose
@@ -23,6 +24,7 @@ Finish = Callable[[Image.Image], Image.Image]  # what else is done to a picture 
 # JPEG covers MPO, the multi-picture files of many phones.
 FORMATS = ("JPEG", "PNG", "WEBP")
 QUALITY = 75  # the original's, and Pillow's default
+LONGEST_PROFILE = 255 * 65_519  # bytes that JPEG can hold of a colour profile, in segments numbered by one byte
 
 # A small file can claim to be a huge picture. Both limits are held against the file's header alone, before memory is
 # spent on pixels: this many pixels, and as much memory as the function has left beside Python, boto3 and Pillow.
@@ -86,7 +88,8 @@ def resize(data: bytes, rule: SizeRule, finish: Finish | None = None) -> Resized
     decoded = time.perf_counter()
     icc_profile = photo.info.get("icc_profile")
     # One name for every stage of the picture, so that each stage's memory is free before the next but one needs it.
-    photo = _opaque(photo)
+    with _whole_or_refused():  # a palette, for one, is looked into only here
+        photo = _opaque(photo)
     if photo.size != stored_size:
         photo = photo.resize(stored_size, _filter(box, stored_size), box=box)
     if orientation in UPRIGHT:  # after shrinking, since it is cheaper then
@@ -104,27 +107,31 @@ def _open(data: bytes) -> Image.Image:
     try:
         photo = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise Refused("not_an_image", "The file is no JPEG, PNG or WebP image, whatever its name says.") from error
+        said = "The file is no JPEG, PNG or WebP image that can be read, whatever its name says."
+        raise Refused("not_an_image", said) from error
     except (DecompressionBombError, DecompressionBombWarning) as error:
         raise Refused("too_large", f"More than {Image.MAX_IMAGE_PIXELS:,} pixels: {error}") from error
     except Exception as error:  # the same bytes would make Pillow stumble the next time, too
         raise Refused("damaged", f"The image's header cannot be read: {error!r}.") from error
-    if isinstance(photo, JpegImageFile) and (hole := find_hole(data)) is not None:
-        raise Refused("damaged", f"The image has a hole: from byte {hole:,} on there are zeros and no picture.")
-    needed = MEMORY_FOR_PYTHON + len(data) + photo.width * photo.height * _bytes_per_pixel(photo)
+    if isinstance(photo, JpegImageFile):
+        if (hole := find_hole(data)) is not None:
+            raise Refused("damaged", f"The image has a hole: from byte {hole:,} on there are zeros and no picture.")
+        if has_too_many_scans(data):
+            raise Refused("too_large", f"The image has more than {MOST_SCANS} scans, each a pass over all its pixels.")
+    needed = MEMORY_FOR_PYTHON + len(data) + photo.width * photo.height * _bytes_per_pixel(photo, data)
     if needed > MEMORY:
         about = f"{photo.width} x {photo.height} pixels of {photo.format} need about {needed / 2**20:.0f} MB"
         raise Refused("too_large", f"{about}; this function has {MEMORY / 2**20:.0f} MB.")
     return photo
 
 
-def _bytes_per_pixel(photo: Image.Image) -> float:
+def _bytes_per_pixel(photo: Image.Image, data: bytes) -> float:
     """How much memory resizing takes at its peak, for each pixel of the source. Pillow keeps 4 bytes for a pixel."""
     if isinstance(photo, JpegImageFile):
-        if not photo.info.get("progressive"):
+        if not photo.info.get("progressive") and not is_in_parts(data, len(photo.layer)):
             return 2.5  # decoded at half size or less, and the result beside it
-        # A progressive JPEG refines all coefficients, scan by scan: they are held at full size, 2 bytes each.
-        most = max(across * down for _, across, down, _ in photo.layer)
+        # Such a JPEG gives its coefficients scan by scan: all of them are held at full size, 2 bytes each.
+        most = max(across * down for _, across, down, _ in photo.layer) or 1  # 0 is broken: the decoder will say so
         return 2.5 + 2 * sum(across * down for _, across, down, _ in photo.layer) / most
     return 16 if photo.format == "WEBP" else 10  # no decoding at a smaller scale; WebP's decoder has copies of its own
 
@@ -144,14 +151,21 @@ def _decode(photo: Image.Image, size: Size) -> tuple[float, float, float, float]
     A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still as large as `size`: the decoder skips the detail that
     resizing would throw away. This is most of the speed and of the memory saved.
     """
-    try:
+    with _whole_or_refused():
         drafted = photo.draft(None, size)
         photo.load()
+    return drafted[1] if drafted else (0, 0, *photo.size)
+
+
+@contextmanager
+def _whole_or_refused() -> Iterator[None]:
+    """Never half a picture: what Pillow stumbles over in these bytes, it would stumble over the next time, too."""
+    try:
+        yield
     except MemoryError:
         raise
-    except Exception as error:  # truncated or corrupt: never half a picture
-        raise Refused("damaged", f"The image is cut off or corrupt: {error}.") from error
-    return drafted[1] if drafted else (0, 0, *photo.size)
+    except Exception as error:
+        raise Refused("damaged", f"The image is cut off or corrupt: {str(error) or repr(error)}.") from error
 
 
 def _filter(box: tuple[float, float, float, float], size: Size) -> Resampling:
@@ -182,7 +196,8 @@ def _opaque(photo: Image.Image) -> Image.Image:
 def _encode(picture: Image.Image, icc_profile: bytes | None) -> BytesIO:
     """`picture` as JPEG. Its colour profile stays; EXIF goes, so that nobody turns the picture a second time."""
     kind = {"RGB": b"RGB ", "L": b"GRAY"}[picture.mode]
-    if icc_profile and icc_profile[16:20] != kind:  # the profile of another colour space would give wrong colours
+    # The profile of another colour space would give wrong colours, one that is too long arrives in pieces.
+    if icc_profile and (icc_profile[16:20] != kind or len(icc_profile) > LONGEST_PROFILE):
         icc_profile = None
     jpeg = BytesIO()
     picture.save(jpeg, "JPEG", quality=QUALITY, icc_profile=icc_profile, comment=b"")

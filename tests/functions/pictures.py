@@ -1,5 +1,7 @@
 """Pictures for the tests: small, of every kind, and such that a wrong turn or a wrong colour shows."""
 
+import struct
+import zlib
 from io import BytesIO
 
 from PIL import Image
@@ -62,3 +64,23 @@ def looks_like_quarters(picture):
     return all(
         close(found, wanted) for found, wanted in zip(corner_colours(picture), (RED, GREEN, BLUE, WHITE), strict=True)
     )
+
+
+def png(width, height, rows, *between, depth=8, kind=2):
+    """A PNG of these rows (as the format has them), with any (name, contents) of chunks between header and pixels."""
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    chunks = [(b"IHDR", header), *between, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def jpeg_in_parts(width, height):
+    """A grey picture as a JPEG of three colours in three scans, one after the other, as some scanners write it."""
+    data = encoded(Image.effect_noise((width, height), 40), quality=30)
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    after_frame = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4], "big")
+    header = data[frame + 4 : frame + 9] + b"\3" + b"".join(bytes([n, 0x11, 0]) for n in (1, 2, 3))
+    parts = [b"\xff\xda\0\x08\1" + bytes([n, 0, 0, 63, 0]) + data[scan + 10 : -2] for n in (1, 2, 3)]
+    frame_of_three = b"\xff\xc0" + struct.pack(">H", len(header) + 2) + header
+    return data[:frame] + frame_of_three + data[after_frame:scan] + b"".join(parts) + b"\xff\xd9"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import encoded, quarters
+from pictures import encoded, png, quarters
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,8 @@ def folder(tmp_path):
         "empty.jpg": b"",
         "text.jpg": b"hello",
         "half.jpg": encoded(photo)[:2000],
+        "bad exif.jpg": png(64, 48, (b"\0" + bytes(192)) * 48, (b"eXIf", b"garbage")),
+        "bomb.jpg": png(15_000, 11_000, bytes(300), kind=0),
         "deep/nested ü.jpg": encoded(photo),
     }
     files |= {f"turned {n}.jpg": encoded(photo, orientation=n) for n in range(1, 9)}
@@ -49,9 +51,12 @@ def folder(tmp_path):
 def test_every_file_gets_a_result_or_a_reason(folder):
     status, said = corpus(folder)
     assert status == 0, said
-    assert "PASS: 22 of 22 files went well." in said
+    assert "PASS: 24 of 24 files went well." in said
     assert "turned 6.jpg  CreateMobileImage: 640x480 -> 427x320" in said
     assert "empty.jpg  CreateThumbnail: failed: not_an_image" in said
+    assert "bad exif.jpg  CreateWebImage: 64x48 -> 64x48" in said
+    assert "bomb.jpg  CreateThumbnail: failed: too_large" in said
+    assert "More than 100,000,000 pixels" in said
     assert "half.jpg  CreateWebImage: failed: damaged" in said
     assert "line.jpg  CreateThumbnail: 3000x1 -> 1500x1" in said
 

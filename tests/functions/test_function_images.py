@@ -4,7 +4,6 @@ import os
 import struct
 import subprocess
 import sys
-import zlib
 from io import BytesIO
 
 import image
@@ -23,8 +22,10 @@ from pictures import (
     close,
     corner_colours,
     encoded,
+    jpeg_in_parts,
     looks_like_quarters,
     opened,
+    png,
     quarters,
 )
 from PIL import Image, ImageCms
@@ -309,14 +310,7 @@ def test_bytes_that_only_begin_like_an_image_are_refused(data):
 
 def png_claiming(width, height):
     """A few hundred bytes that say they are a picture of that size."""
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(300))) + chunk(b"IEND", b"")
-    )
+    return png(width, height, bytes(300))
 
 
 def jpeg_claiming(width, height):
@@ -351,7 +345,7 @@ image.MEMORY = 1 << 40
 from PIL import Image
 data = open(sys.argv[2], "rb").read()
 photo = image._open(data)
-allowed = image.MEMORY_FOR_PYTHON + len(data) + photo.width * photo.height * image._bytes_per_pixel(photo)
+allowed = image.MEMORY_FOR_PYTHON + len(data) + photo.width * photo.height * image._bytes_per_pixel(photo, data)
 del photo
 for rule in (image.half, image.within(1920, 1080), image.within(640, 320)):
     image.resize(data, rule)
@@ -364,6 +358,7 @@ print(int(peak[1]) * 1024, allowed)
 @pytest.mark.parametrize(
     ("kind", "mode", "options"),
     [
+        ("JPEG in parts", "L", {}),
         ("JPEG", "RGB", {}),
         ("JPEG", "L", {}),
         ("JPEG", "CMYK", {"orientation": 6}),
@@ -384,12 +379,74 @@ def test_no_photo_takes_more_memory_than_was_reckoned(tmp_path, kind, mode, opti
     else:
         picture = quarters(*size).convert(mode)
     path = tmp_path / "photo"
-    path.write_bytes(encoded(picture, kind, **options))
+    path.write_bytes(jpeg_in_parts(*size) if kind == "JPEG in parts" else encoded(picture, kind, **options))
     shared = os.path.dirname(image.__file__)
     done = subprocess.run([sys.executable, "-c", PEAK, shared, path], capture_output=True, text=True, check=True)
     peak, allowed = map(float, done.stdout.split())
     assert peak <= allowed, f"{peak / 2**20:.0f} MB, reckoned with {allowed / 2**20:.0f} MB"
     print(f"{kind} {mode} {options}: {peak / 2**20:.0f} of {allowed / 2**20:.0f} MB")
+
+
+SOME_ROWS = (b"\0" + bytes(range(4)) * 16) * 48
+PALETTE = bytes([*RED, *GREEN, *BLUE, *WHITE])
+
+
+def jpeg_of_no_sampling():
+    """A progressive JPEG whose header gives each colour a share of 0 x 0 samples."""
+    data = bytearray(ENTIRE["JPEG-p"])
+    colours = data.index(b"\xff\xc2") + 10
+    data[colours + 1 : colours + 9 : 3] = bytes(3)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png(64, 48, SOME_ROWS, kind=3),  # a palette is what its numbers need, and there is none
+        png(64, 48, SOME_ROWS, (b"PLTE", PALETTE), (b"tRNS", bytes(300)), kind=3),  # more than a palette can have
+        jpeg_of_no_sampling(),
+    ],
+    ids=["no palette", "too much transparency", "colours of no size"],
+)
+def test_what_the_header_promises_and_does_not_keep_is_damage(data):
+    with pytest.raises(Refused) as caught:
+        resize(data, half)
+    assert caught.value.reason == "damaged"
+
+
+@given(
+    kind=st.integers(0, 7),
+    depth=st.sampled_from([1, 2, 4, 8, 16]),
+    chunks=st.lists(
+        st.tuples(
+            st.sampled_from([b"PLTE", b"tRNS", b"eXIf", b"iCCP", b"gAMA", b"acTL", b"fcTL", b"iTXt", b"bKGD"]),
+            st.sampled_from([b"", bytes(3), bytes(256), bytes(300), PALETTE]) | st.binary(max_size=40),
+        ),
+        max_size=4,
+    ),
+)
+@settings(max_examples=200, deadline=None)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_png_of_any_chunks_gives_a_picture_or_a_reason(kind, depth, chunks):
+    try:
+        resize(png(16, 12, bytes(2000), *chunks, kind=kind, depth=depth), half)
+    except Refused as refused:
+        assert refused.reason in ("damaged", "not_an_image")  # noqa: PT017
+
+
+def test_more_scans_than_any_photo_has_are_refused():
+    """Each of these takes ten bytes, and the decoder a pass over the whole picture."""
+    photo = encoded(quarters(64, 48), progressive=True)
+    last = photo[photo.rindex(b"\xff\xda") : -2]
+    with pytest.raises(Refused, match="more than 100 scans") as caught:
+        resize(photo[:-2] + last * 100 + photo[-2:], half)
+    assert caught.value.reason == "too_large"
+    assert looks_like_quarters(resized(photo + last * 200))  # what follows the image is not read
+
+
+def test_a_profile_longer_than_a_jpeg_can_hold_goes():
+    data = encoded(quarters(64, 48), "WEBP", icc_profile=PROFILE + bytes(255 * 65_519))
+    assert "icc_profile" not in resized(data).info
 
 
 def test_a_png_damaged_behind_its_header_is_not_taken_for_half_a_picture():
