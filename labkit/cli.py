@@ -291,7 +291,7 @@ def students(folder: Path) -> None:
 @lab_options
 def permissions(**at: Any) -> None:
     """Print the policy that your own user needs, as JSON."""
-    from labkit.insight.user_permissions import permissions as needed
+    from labkit.insight.permissions import permissions as needed
 
     click.echo(needed(_open(at)).json())
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 import labkit
 from labkit import clean_up
-from labkit.insight.user_permissions import MANAGED_POLICY_LIMIT, permissions
+from labkit.insight.permissions import MANAGED_POLICY_LIMIT, permissions
 from labkit.steps.recovery import find_labs, find_things
 
 from .conftest import do_the_lab

@@ -15,7 +15,7 @@ import pytest
 
 import labkit
 from labkit import LabError, catch_up, clean_up, open_lab
-from labkit.insight.user_permissions import permissions
+from labkit.insight.permissions import permissions
 from labkit.settings import INGEST_FOLDER
 from labkit.steps.making import found_or_none
 from labkit.steps.recovery import find_labs, find_things, take_over
