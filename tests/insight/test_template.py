@@ -2,7 +2,6 @@
 
 import json
 import re
-from importlib.util import find_spec
 
 import pytest
 
@@ -90,13 +89,19 @@ def test_a_lab_with_a_part_missing_has_no_template(lab):
     assert caught.value.hint() == "catch_up(lab, to=3) makes it; a template wants all of steps 1 to 4."
 
 
-@pytest.mark.skipif(find_spec("cfnlint") is None, reason="cfn-lint comes with the extra `lint`")
+def test_without_cfn_lint_it_says_that_nobody_read_it(monkeypatch, built_lab):
+    monkeypatch.setattr("labkit.insight.template.find_spec", lambda _: None)
+    assert "cfn-lint is not installed here" in lint_template(export_template(built_lab)).sentence()
+
+
+# cfn-lint comes with the extra `lint`, which `make test-slow` installs.
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing(built_lab):
     lint = lint_template(export_template(built_lab))
     assert (lint.installed, lint.findings) == (True, ())
 
 
-@pytest.mark.skipif(find_spec("cfnlint") is None, reason="cfn-lint comes with the extra `lint`")
+@pytest.mark.slow
 def test_cfn_lint_finds_a_misspelt_property(built_lab):
     template = export_template(built_lab)
     template.document["Resources"]["Topic"]["Properties"]["TopikName"] = "news"
