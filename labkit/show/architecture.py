@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
-from matplotlib.textpath import TextPath
 
 from labkit.insight.survey import FAILING, MADE, MISSING, Part, Survey
-from labkit.show.picture import Picture, drawn
+from labkit.show.canvas import Canvas, width_of
+from labkit.show.picture import Picture, shown
 
 # One unit is 1/100 inch.
-WIDTH, TOP, ROW, BOTTOM = 1176, 46, 158, 42
-POINTS = 0.72  # points in a unit
-HINTING = 1.05  # letters fitted to whole pixels take a little more room than their outlines
-SMALLEST = 5.2  # points; a name that still does not fit is cut: the table has it whole
+WIDTH, TOP, ROW, BOTTOM = 1176, 46, 168, 42
+SMALLEST = 5.8  # points; a name that still does not fit is cut: the table has it whole
 MAIN_HEIGHT, SMALL_HEIGHT, BETWEEN, PILL_HEIGHT = 80, 48, 8, 18
 
 INK, GREY, PALE, RED, HERE, HERE_EDGE = "#1f2933", "#5b6770", "#f4f6f8", "#a61b1b", "#fff1c2", "#d99a00"
+DASHES = (0, (4, 3))
 COLOURS = {
     "bucket": "#2f7d4f",
     "ingest folder": "#2f7d4f",
@@ -54,7 +50,7 @@ COLUMNS = {
     "ingest folder": (26, 124),
     "event notification": (178, 148),
     "topic": (344, 146),
-    "subscription": (513, 56),
+    "subscription": (510, 62),
     "queue": (585, 178),
     "dead-letter queue": (585, 178),
     "trigger": (776, 54),
@@ -103,19 +99,16 @@ def draw_lab(survey: Survey, here: str | None = None) -> Picture:
     lit = _lit(survey, here)
     boxes = _places(survey)
     height = TOP + ROW * len(survey.branches()) + BOTTOM
-    figure = Figure(figsize=(WIDTH / 100, height / 100))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(0, height))
-    axes.axis("off")
-    _title(axes, survey, height)
-    _same_bucket(axes, [box for part, box in boxes.items() if part.kind == "results"])
-    _halo(axes, [_with_label(part, boxes[part]) for part in survey.parts if part in lit])
-    _arrows(axes, survey, boxes)
+    canvas = Canvas(WIDTH, height)
+    _title(canvas, survey, height)
+    _same_bucket(canvas, [box for part, box in boxes.items() if part.kind == "results"])
+    _halo(canvas, [_with_label(part, boxes[part]) for part in survey.parts if part in lit])
+    _arrows(canvas, survey, boxes)
     for part in survey.parts:
-        _part(axes, part, boxes[part])
-    _legend(axes, here)
-    return drawn(
-        figure,
+        _part(canvas, part, boxes[part])
+    _legend(canvas, here)
+    return shown(
+        canvas.image(),
         alt=_in_words(survey, here),
         caption=f"{survey.sentence()}{f' You are here: {here}.' if here else ''}",
         columns=survey.headers(),
@@ -152,7 +145,7 @@ def _row_middle(row: float) -> float:
 
 def _shared_box(part: Part, middle: float) -> Box:
     x, width = COLUMNS[part.kind]
-    below, height = {"bucket": (46, 142), "ingest folder": (34, 68)}.get(part.kind, (MAIN_HEIGHT / 2, MAIN_HEIGHT))
+    below, height = {"bucket": (46, 162), "ingest folder": (34, 68)}.get(part.kind, (MAIN_HEIGHT / 2, MAIN_HEIGHT))
     return Box(x, middle - below, width, height)
 
 
@@ -171,177 +164,181 @@ def _with_label(part: Part, box: Box) -> Box:
     return Box(box.x, box.y, box.width, box.height + 12) if part.kind in ("subscription", "trigger") else box
 
 
-def _title(axes: Axes, survey: Survey, height: float) -> None:
+def _title(canvas: Canvas, survey: Survey, height: float) -> None:
     counts = ", ".join(f"{len(survey.in_state(state))} {state}" for state in (MADE, MISSING, FAILING))
-    _write(axes, 16, height - 20, survey.lab_id, 10, INK, weight="bold")
-    _write(axes, 16, height - 37, f"{len(survey.parts)} parts: {counts}", 7.4, GREY)
+    canvas.write(16, height - 20, survey.lab_id, 10, INK, face="Bold")
+    canvas.write(16, height - 37, f"{len(survey.parts)} parts: {counts}", 7.4, GREY)
 
 
-def _same_bucket(axes: Axes, folders: list[Box]) -> None:
+def _same_bucket(canvas: Canvas, folders: list[Box]) -> None:
     """The result folders lie in the one bucket, though they stand at the other end of the picture."""
     bottom, top = min(box.y for box in folders), max(box.y + box.height for box in folders)
     around = Box(folders[0].x, bottom, folders[0].width, top - bottom)
-    axes.add_patch(_rounded(around, pad=9, facecolor="#e9f4ed", edgecolor="none", zorder=0.1))
+    canvas.add(_rounded(around, pad=9, facecolor="#e9f4ed", edgecolor="none", zorder=0.1))
     x = around.x + around.width / 2
-    _write(axes, x, bottom - 19, "the same bucket", 6.8, COLOURS["results"], align="center")
+    canvas.write(x, bottom - 19, "the same bucket", 6.8, COLOURS["results"], align="center")
 
 
-def _halo(axes: Axes, boxes: list[Box]) -> None:
+def _halo(canvas: Canvas, boxes: list[Box]) -> None:
     """A warm light behind the boxes, one outline around neighbours, and the words above the topmost of them."""
     for pad, colour, layer in ((9, HERE_EDGE, 0.2), (7.4, HERE, 0.3)):
         for box in boxes:
-            axes.add_patch(
+            canvas.add(
                 _rounded(box, pad=pad, facecolor=colour, edgecolor="none", radius=9, zorder=layer),
             )
     if boxes:
         top = max(boxes, key=lambda box: (box.y + box.height, -box.x))
         x, y = top.x + top.width / 2, top.y + top.height + 9
-        axes.add_patch(Polygon([(x - 7, y + 7), (x + 7, y + 7), (x, y)], color=HERE_EDGE))
-        _write(axes, x, y + 15, "you are here", 7.6, "#7a5600", weight="bold", align="center")
+        canvas.add(Polygon([(x - 7, y + 7), (x + 7, y + 7), (x, y)], color=HERE_EDGE))
+        canvas.write(x, y + 15, "you are here", 7.6, "#7a5600", face="Bold", align="center")
 
 
-def _arrows(axes: Axes, survey: Survey, boxes: Mapping[Part, Box]) -> None:
+def _arrows(canvas: Canvas, survey: Survey, boxes: Mapping[Part, Box]) -> None:
     ingest, notification, topic = map(survey.find, ("ingest folder", "event notification", "topic"))
-    _arrow(axes, boxes[ingest].right, boxes[notification].left, notification)
-    _arrow(axes, boxes[notification].right, boxes[topic].left, notification)
+    _arrow(canvas, boxes[ingest].right, boxes[notification].left, notification)
+    _arrow(canvas, boxes[notification].right, boxes[topic].left, notification)
     for branch in survey.branches():
         subscription, queue, trigger, function, results = (
             survey.find(kind, branch) for kind in ("subscription", "queue", "trigger", "function", "results")
         )
-        _arrow(axes, boxes[topic].right, boxes[subscription].left, subscription, head=False)
-        _arrow(axes, boxes[subscription].right, boxes[queue].left, subscription)
-        _arrow(axes, boxes[queue].right, boxes[trigger].left, trigger, head=False)
-        _arrow(axes, boxes[trigger].right, boxes[function].left, trigger)
-        _arrow(axes, boxes[function].right, boxes[results].left, results)
+        _arrow(canvas, boxes[topic].right, boxes[subscription].left, subscription, head=False)
+        _arrow(canvas, boxes[subscription].right, boxes[queue].left, subscription)
+        _arrow(canvas, boxes[queue].right, boxes[trigger].left, trigger, head=False)
+        _arrow(canvas, boxes[trigger].right, boxes[function].left, trigger)
+        _arrow(canvas, boxes[function].right, boxes[results].left, results)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], part: Part, head: bool = True) -> None:
+def _arrow(canvas: Canvas, start: tuple[float, float], end: tuple[float, float], part: Part, head: bool = True) -> None:
     """A line from left to right, with a step half-way if the ends differ in height."""
-    colour, style = _edge(part, INK), (0, (4, 3)) if part.state == MISSING else "solid"
+    colour = _edge(part, INK)
     if start[1] != end[1]:
         turn = (start[0] + end[0]) / 2
         steps = [start, (turn, start[1]), (turn, end[1]), end]
-        axes.plot(*zip(*steps, strict=True), color=colour, linewidth=1.3, linestyle=style, zorder=1)
-        return
-    axes.plot(
-        [start[0], end[0] - (4 if head else 0)], [start[1]] * 2, color=colour, linewidth=1.3, linestyle=style, zorder=1
+    else:
+        steps = [start, (end[0] - (4 if head else 0), end[1])]
+    canvas.add(
+        Line2D(
+            *zip(*steps, strict=True),
+            color=colour,
+            linewidth=1.3,
+            linestyle=DASHES if part.state == MISSING else "solid",
+            zorder=1,
+        )
     )
     if head:
         x, y = end[0] - 1.5, end[1]
-        axes.add_patch(Polygon([(x, y), (x - 8, y + 4), (x - 8, y - 4)], color=colour, zorder=1))
+        canvas.add(Polygon([(x, y), (x - 8, y + 4), (x - 8, y - 4)], color=colour, zorder=1))
 
 
-def _part(axes: Axes, part: Part, box: Box) -> None:
+def _part(canvas: Canvas, part: Part, box: Box) -> None:
     if part.kind in ("subscription", "trigger"):
-        _pill(axes, part, box)
+        _pill(canvas, part, box)
         return
     small = part.kind in ("dead-letter queue", "logs")
     colour = COLOURS[part.kind] if part.state != MISSING else GREY
-    axes.add_patch(
+    canvas.add(
         _rounded(
             box,
             facecolor="white" if part.state != MISSING else PALE,
             edgecolor=_edge(part, COLOURS[part.kind]),
             linewidth={MADE: 1.4, MISSING: 1.2, FAILING: 2.6}[part.state],
-            linestyle=(0, (4, 3)) if part.state == MISSING else "solid",
+            linestyle=DASHES if part.state == MISSING else "solid",
             zorder=2 if part.kind == "bucket" else 3,
         )
     )
     indent = 10.0
     if not small and part.kind not in ("ingest folder", "event notification"):
-        _icon(axes, part.kind, box.x + 20, box.y + box.height - 20, colour)
+        _icon(canvas, part.kind, box.x + 20, box.y + box.height - 20, colour)
         indent = 40.0
     width, left, top = box.width - indent - 7, box.x + indent, box.y + box.height
-    _write(axes, left, top - (11 if small else 14), SERVICES[part.kind], 6.4, colour)
-    name = part.name
-    if part.kind == "logs" and _width(name, SMALLEST) > width:
-        name = f"…/{name.rsplit('/', 1)[-1]}"
-    lines, size = _fit(name, width, 7.0 if small else 8.0, 1 if small else 2)
+    canvas.write(left, top - (11 if small else 14), SERVICES[part.kind], 6.4, colour)
+    name = part.name if part.kind != "logs" else f"…/{part.name.rsplit('/', 1)[-1]}"
+    lines, size = _fit(name, width, 7.0 if small else 8.0, 1 if small else 3 if part.kind == "bucket" else 2)
     for k, line in enumerate(lines):
-        _write(axes, left, top - (23 if small else 29) - 13 * k, line, size, INK, weight="bold")
+        canvas.write(left, top - (23 if small else 29) - 13 * k, line, size, INK, face="Bold")
     if part.kind != "bucket" or part.state != MADE:
-        bottom = box.y if part.kind != "bucket" else box.y + 74
-        _state(axes, part, box.x + (10 if small or part.state == FAILING else indent), bottom, box.width - 16, small)
+        bottom = box.y if part.kind != "bucket" else box.y + 80
+        _state(canvas, part, box.x + (10 if small or part.state == FAILING else indent), bottom, box.width - 16, small)
 
 
-def _state(axes: Axes, part: Part, left: float, bottom: float, width: float, small: bool) -> None:
+def _state(canvas: Canvas, part: Part, left: float, bottom: float, width: float, small: bool) -> None:
     """The last lines of a box: what there is to say, or the word for what is wrong."""
     if part.state != FAILING:
-        said, style = (part.detail or "there", "normal") if part.state == MADE else ("missing", "italic")
-        _write(axes, left, bottom + 11, said, 6.8, GREY, style=style)
+        said, face = (part.detail or "there", "") if part.state == MADE else ("missing", "Oblique")
+        canvas.write(left, bottom + 11, said, 6.8, GREY, face=face)
         return
     lines, size = _fit(f"FAILING: {part.trouble}", width, 6.8, 1 if small else 2, at=" ")
     for k, line in enumerate(reversed(lines)):
-        _write(axes, left, bottom + 11 + 11 * k, line, size, RED, weight="bold")
+        canvas.write(left, bottom + 11 + 11 * k, line, size, RED, face="Bold")
 
 
-def _pill(axes: Axes, part: Part, box: Box) -> None:
+def _pill(canvas: Canvas, part: Part, box: Box) -> None:
     words = {MADE: part.detail, MISSING: "missing", FAILING: "FAILING"}[part.state]
-    axes.add_patch(
+    canvas.add(
         _rounded(
             box,
             radius=9,
             facecolor="white" if part.state != MISSING else PALE,
             edgecolor=_edge(part, COLOURS[part.kind]),
             linewidth=2.2 if part.state == FAILING else 1.1,
-            linestyle=(0, (4, 3)) if part.state == MISSING else "solid",
+            linestyle=DASHES if part.state == MISSING else "solid",
             zorder=3,
         )
     )
     x, y = box.x + box.width / 2, box.y + box.height / 2
-    (line,), size = _fit(words, box.width - 8, 6.4, 1)
-    _write(axes, x, y, line, size, RED if part.state == FAILING else GREY, align="center")
-    _write(axes, x, y + 16, part.kind, 6.4, GREY if part.state == MISSING else COLOURS[part.kind], align="center")
+    (line,), size = _fit(words, box.width - 8, 6.4, 1, face="")
+    canvas.write(x, y, line, size, RED if part.state == FAILING else GREY, align="center")
+    canvas.write(x, y + 16, part.kind, 6.4, GREY if part.state == MISSING else COLOURS[part.kind], align="center")
     if part.trouble:
-        for k, line in enumerate(_fit(part.trouble, 60, 5.8, 4, at=" ")[0]):
-            _write(axes, x, y - 17 - 10 * k, line, 5.8, RED, align="center")
+        for k, line in enumerate(_fit(part.trouble, 60, 5.8, 4, at=" ", face="")[0]):
+            canvas.write(x, y - 17 - 10 * k, line, 5.8, RED, align="center")
 
 
-def _icon(axes: Axes, kind: str, x: float, y: float, colour: str) -> None:
+def _icon(canvas: Canvas, kind: str, x: float, y: float, colour: str) -> None:
     """A small sign for each service, of simple shapes."""
-    axes.add_patch(Circle((x, y), 13, color=colour, zorder=4))
+    canvas.add(Circle((x, y), 13, color=colour, zorder=4))
     white: dict[str, Any] = {"color": "white", "zorder": 5}
     if kind == "bucket":
-        axes.add_patch(Polygon([(x - 7, y + 6), (x + 7, y + 6), (x + 5, y - 7), (x - 5, y - 7)], **white))
+        canvas.add(Polygon([(x - 7, y + 6), (x + 7, y + 6), (x + 5, y - 7), (x - 5, y - 7)], **white))
     elif kind == "results":
-        axes.add_patch(
+        canvas.add(
             Polygon(
                 [(x - 7, y + 6), (x - 1, y + 6), (x + 1, y + 4), (x + 7, y + 4), (x + 7, y - 6), (x - 7, y - 6)],
                 **white,
             )
         )
     elif kind == "topic":
-        axes.add_patch(Circle((x - 5.5, y), 2.4, **white))
+        canvas.add(Circle((x - 5.5, y), 2.4, **white))
         for rise in (-6, 0, 6):
-            axes.plot([x - 4, x + 5], [y, y + rise], color="white", linewidth=1.1, zorder=5)
-            axes.add_patch(Circle((x + 6, y + rise), 1.7, **white))
+            canvas.add(Line2D([x - 4, x + 5], [y, y + rise], color="white", linewidth=1.1, zorder=5))
+            canvas.add(Circle((x + 6, y + rise), 1.7, **white))
     elif kind == "queue":
         for shift in (-6, 0, 6):
-            axes.add_patch(Rectangle((x + shift - 2, y - 5), 4, 10, **white))
+            canvas.add(Rectangle((x + shift - 2, y - 5), 4, 10, **white))
     else:
-        _write(axes, x, y - 0.5, "λ", 12, "white", weight="bold", align="center", zorder=5)
+        canvas.write(x, y - 0.5, "λ", 12, "white", face="Bold", align="center")
 
 
-def _legend(axes: Axes, here: str | None) -> None:
+def _legend(canvas: Canvas, here: str | None) -> None:
     x, y = 20.0, 17.0
     signs = [("made", MADE), ("missing", MISSING), ("failing: the box says why", FAILING)]
     for words, state in signs:
         edge = {MADE: GREY, MISSING: GREY, FAILING: RED}[state]
-        axes.add_patch(
+        canvas.add(
             _rounded(
                 Box(x, y - 6, 22, 12),
                 radius=3,
                 facecolor=PALE if state == MISSING else "white",
                 edgecolor=edge,
                 linewidth=2.4 if state == FAILING else 1.3,
-                linestyle=(0, (3, 2)) if state == MISSING else "solid",
+                linestyle=DASHES if state == MISSING else "solid",
             )
         )
-        _write(axes, x + 29, y, words, 6.8, GREY)
-        x += 29 + _width(words, 6.8) + 22
+        canvas.write(x + 29, y, words, 6.8, GREY)
+        x += 29 + width_of(words, 6.8, "") + 22
     if here:
-        axes.add_patch(_rounded(Box(x, y - 6, 22, 12), radius=3, facecolor=HERE, edgecolor=HERE_EDGE, linewidth=1.2))
-        _write(axes, x + 29, y, f"you are here: {here}", 6.8, GREY)
+        canvas.add(_rounded(Box(x, y - 6, 22, 12), radius=3, facecolor=HERE, edgecolor=HERE_EDGE, linewidth=1.2))
+        canvas.write(x + 29, y, f"you are here: {here}", 6.8, GREY)
 
 
 def _in_words(survey: Survey, here: str | None) -> str:
@@ -377,38 +374,34 @@ def _rounded(box: Box, *, pad: float = 0, radius: float = 6, **style: Any) -> Fa
     )
 
 
-def _write(
-    axes: Axes, x: float, y: float, words: str, size: float, colour: str, *, align: str = "left", **style: Any
-) -> None:
-    style = {"zorder": 6, **style}
-    axes.text(x, y, words, fontsize=size, color=colour, ha=align, va="center", **style)
-
-
-@cache
-def _width(words: str, size: float) -> float:
-    """How wide the words are on the canvas in bold, in units."""
-    if not words.strip():
-        return 0.0
-    bold = FontProperties(weight="bold", size=size)
-    # The outline's points, control points included: its exact extents would cost most of the drawing's time.
-    across = TextPath((0, 0), words, prop=bold).vertices[:, 0]
-    return HINTING * float(across.max() - across.min()) / POINTS
-
-
-def _fit(words: str, width: float, size: float, most_lines: int, at: str = "-/") -> tuple[list[str], float]:
+def _fit(
+    words: str, width: float, size: float, most_lines: int, *, at: str = "-/", face: str = "Bold"
+) -> tuple[list[str], float]:
     """The words in at most so many lines of that width, broken after hyphens or slashes; smaller if need be."""
-    while size > SMALLEST:
-        lines = _wrapped(words, width, size, at if most_lines > 1 else "")
-        if len(lines) <= most_lines and all(_width(line, size) <= width for line in lines):
-            break
+    while True:
+        font = size, face
+        lines = _wrapped(words, width, font, at if most_lines > 1 else "")
+        if len(lines) <= most_lines and all(width_of(line.rstrip(), *font) <= width for line in lines):
+            return [line.rstrip() for line in lines], size
+        if size <= SMALLEST:
+            whole, rest = lines[: most_lines - 1], "".join(lines[most_lines - 1 :])
+            return [_cut(line, width, font) for line in (*whole, rest)], size
         size -= 0.2
-    return [line.strip() for line in lines[:most_lines]], size
 
 
-def _wrapped(words: str, width: float, size: float, at: str) -> list[str]:
+def _cut(line: str, width: float, font: tuple[float, str]) -> str:
+    line = line.rstrip()
+    if width_of(line, *font) <= width:
+        return line
+    while line and width_of(f"{line}…", *font) > width:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def _wrapped(words: str, width: float, font: tuple[float, str], at: str) -> list[str]:
     lines = [""]
     for piece in _pieces(words, at):
-        if lines[-1] and _width(lines[-1] + piece, size) > width:
+        if lines[-1] and width_of((lines[-1] + piece).rstrip(), *font) > width:
             lines.append("")
         lines[-1] += piece
     return lines

@@ -21,7 +21,7 @@ GAP = 16  # pixels between images side by side
 # Images side by side stand on one line, however long their captions are.
 A_ROW = f"display:grid;grid-template-rows:auto auto;gap:0 {GAP}px"
 IN_A_ROW = "display:grid;grid-row:span 2;grid-template-rows:subgrid;align-items:end"
-COLOURS = 96  # a drawing needs no more, and weighs a third
+COLOURS = 256  # a drawing needs no more, and weighs a third
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,30 @@ def drawn(
     columns: Sequence[str] = (),
     table: Iterable[Sequence[object]] = (),
 ) -> Picture:
-    """A matplotlib figure as a Picture: a PNG of few colours, so that a notebook full of them stays small."""
+    """A matplotlib figure as a Picture."""
+    return shown(rendered(figure), alt=alt, caption=caption, columns=columns, table=table)
+
+
+def rendered(figure: Figure) -> Image.Image:
+    """A matplotlib figure as an image."""
     figure.set_dpi(DOTS_PER_INCH)
     figure.set_facecolor("white")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
-    image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")  # type: ignore[no-untyped-call]
+    return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")  # type: ignore[no-untyped-call]
+
+
+def shown(
+    image: Image.Image,
+    *,
+    alt: str,
+    caption: str,
+    columns: Sequence[str] = (),
+    table: Iterable[Sequence[object]] = (),
+) -> Picture:
+    """A drawing as a Picture: a PNG of few colours, so that a notebook full of them stays small."""
     small = io.BytesIO()
     # Maximum coverage keeps rare colours (a red outline), which the median cut would merge with their neighbours.
-    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-        small, "PNG", optimize=True
-    )
-    shown = Shown(small.getvalue(), "image/png", alt, round(image.width * 96 / DOTS_PER_INCH))
-    return Picture(caption, (shown,), tuple(columns), tuple(tuple(row) for row in table))
+    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "PNG")
+    one = Shown(small.getvalue(), "image/png", alt, round(image.width * 96 / DOTS_PER_INCH))
+    return Picture(caption, (one,), tuple(columns), tuple(tuple(row) for row in table))

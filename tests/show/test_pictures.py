@@ -6,13 +6,15 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import combinations, product
 
 import pytest
 from PIL import Image
 
 from labkit.samples import sample, samples
 from labkit.settings import FUNCTIONS, Settings
-from labkit.show.architecture import PLACES, draw_lab
+from labkit.show.architecture import PLACES, WIDTH, draw_lab
+from labkit.show.canvas import Canvas, width_of
 from labkit.show.gallery import gallery
 from labkit.show.log_table import log_table
 from labkit.show.monitor import monitor
@@ -105,6 +107,34 @@ def test_long_names_of_a_shared_account_fit(survey_of):
     settings = Settings(suffix="twelve-chars", prefix="hannelore-x-", shared=True)
     picture = draw_lab(survey_of(settings=settings))
     assert settings.topic_name in str(picture)
+
+
+@pytest.mark.parametrize("here", [None, "upload", FUNCTIONS[-1].name])
+@pytest.mark.parametrize("prefix", ["", "hannelore-x-"])
+@pytest.mark.parametrize("state", ["made", "missing", "failing"])
+def test_no_words_overlap_and_none_leave_the_picture(survey_of, monkeypatch, here, prefix, state):
+    written = []
+    write = Canvas.write
+
+    def remember(canvas, x, y, words, size, colour, *, align="left", face=""):
+        width, height = width_of(words, size, face), size / 72 * 100
+        left = x - width / 2 if align == "center" else x
+        written.append((words, left, left + width, y - height / 2, y + height / 2))
+        write(canvas, x, y, words, size, colour, align=align, face=face)
+
+    monkeypatch.setattr(Canvas, "write", remember)
+    kinds = ("queue", "dead-letter queue", "function", "logs", "results", "subscription", "trigger")
+    changes = dict.fromkeys(product(kinds, (function.name for function in FUNCTIONS)), (state, "it is broken"))
+    shared = ("event notification", "topic")
+    changes |= {(kind, ""): (state, "it is broken") for kind in shared}
+    changes |= {(kind, ""): (state.replace("failing", "made"), "") for kind in ("bucket", "ingest folder")}
+    draw_lab(survey_of(changes, Settings(suffix="ab3x9", prefix=prefix)), here)
+    for words, left, right, *_ in written:
+        assert left >= 0, words
+        assert right <= WIDTH, words
+    for one, other in combinations(written, 2):
+        apart = one[2] <= other[1] or other[2] <= one[1] or one[4] <= other[3] or other[4] <= one[3]
+        assert apart, (one, other)
 
 
 # The gallery
