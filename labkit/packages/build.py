@@ -16,12 +16,14 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from labkit.packages import pillow
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target
+from labkit.progress import stages
 from labkit.result import Result
 
 FUNCTIONS = ("CreateThumbnail", "CreateWebImage", "CreateMobileImage")
 SOURCE = Path(__file__).parents[2] / "lambda_packages"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # every entry's date, the earliest that zip knows: builds must not differ by the hour
 TASK_ROOT = "/var/task"  # where Lambda unpacks a zip; tracebacks name it
+MB = 2**20  # as Lambda counts: its limit of 250 MB is 262,144,000 bytes
 RECIPE = "1"  # part of the content address; to be raised when this module builds other zips from the same inputs
 
 
@@ -44,17 +46,17 @@ class Package(Result):
 
     def sentence(self) -> str:
         """What was built, for what, and how large."""
-        return f"{self.path.name}: {self.function} for {self.target}, {self.size / 1e6:.2f} MB."
+        return f"{self.path.name}: {self.function} for {self.target}, {self.size / MB:.2f} MB."
 
     def rows(self) -> Sequence[Sequence[object]]:
         """One row for each fact."""
         return (
-            ("file", self.path),
+            ("file", _from_home(self.path)),
             ("handler", self.handler),
             ("runtime", self.target.runtime),
             ("architecture", self.target.architecture),
-            ("zipped", f"{self.size / 1e6:.2f} MB (limit for a direct upload: 50 MB)"),
-            ("unzipped", f"{self.unpacked_size / 1e6:.2f} MB (limit: 250 MB)"),
+            ("zipped", f"{self.size / MB:.2f} MB (limit for a direct upload: 50 MB)"),
+            ("unzipped", f"{self.unpacked_size / MB:.2f} MB (limit: 250 MB)"),
             ("CodeSha256", self.code_sha256),
         )
 
@@ -73,18 +75,14 @@ def build_package(
     The zip holds `<function>.py`, the shared modules and the part of Pillow they use; boto3 comes with the runtime.
     Its name in `cache` is made of its contents, so that a second build is a look-up; with `out`, a copy called
     `<function>.zip` is laid into that folder. `source` is a folder laid out as `lambda_packages/`: a folder for each
-    function, and `shared/`, or the lab's own where it has none. `progress` is told in a sentence what takes time.
+    function, and `shared/`, or the lab's own where it has none. `progress` is told in a sentence what takes
+    time; without it, a bar says so.
 
     Raises PackageError if the function does not exist, or if its Pillow can neither be found nor fetched.
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
     """
-    say = progress or (lambda _sentence: None)
-    folder = cache or default_cache()
-    files = {**_own_files(function, source or SOURCE), **pillow.files_for(target, folder, say)}
-    path = folder / "packages" / f"{function}-{target.runtime}-{target.architecture}-{_address(files, target)}.zip"
-    if not path.exists():
-        say(f"Building {function} for {target} ...")
-        _write_zip(path, {**files, **(_compiled(files) if target.is_this_python else {})})
+    with stages(2) as bar:
+        path = _built(function, target, source or SOURCE, cache or default_cache(), progress or bar)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _replace(out / f"{function}.zip", path.read_bytes())
@@ -119,6 +117,16 @@ def build_packages(
     )
 
 
+def _built(function: str, target: Target, source: Path, cache: Path, say: Callable[[str], None]) -> Path:
+    """The zip in the cache, made if it is not there."""
+    files = {**_own_files(function, source), **pillow.files_for(target, cache, say)}
+    path = cache / "packages" / f"{function}-{target.runtime}-{target.architecture}-{_address(files, target)}.zip"
+    if not path.exists():
+        say(f"Building {function} for {target} ...")
+        _write_zip(path, {**files, **(_compiled(files) if target.is_this_python else {})})
+    return path
+
+
 def default_cache() -> Path:
     """Where this system keeps what can be made again: `~/.cache/labkit` on Linux."""
     if sys.platform == "darwin":
@@ -126,6 +134,12 @@ def default_cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "labkit" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labkit"
+
+
+def _from_home(path: Path) -> str:
+    """The path as a shell understands it, without the name of who is at home there."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def _own_files(function: str, source: Path) -> dict[str, bytes]:

@@ -89,6 +89,8 @@ def _read_64(data: bytes, order: str, machine: str) -> SharedObject:
                 _hash, _flags, _other, name, step = struct.unpack_from(f"{order}IHHII", data, position)
                 versions.append(string(name))
                 position += step
+            if not following:  # the last one, whatever their number is said to be
+                break
             entry += following
     return SharedObject(machine, needed, _newest_glibc(versions))
 

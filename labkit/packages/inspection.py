@@ -33,6 +33,7 @@ SYSTEM_LIBRARIES = re.compile(
 ABI = re.compile(r"\.(?:cpython-|cp)(\d)(\d+)[-.\w]*\.(?:so|pyd)$")
 MACH_O = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 EXTENSION_MODULES = (".so", ".pyd", ".dylib")
+_ZIP_AGAIN = "Make the zip again. Another file does not become a zip by its name, nor half a zip a whole one."
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,14 @@ def inspect_package(path: Path, *, handler: str | None = None, target: Target | 
     What is left out is taken from the zip itself: the handler from its modules, the target from its binaries (and the
     newest runtime, if it has none). Nothing in the zip is run.
 
-    Raises PackageError if there is no such file.
+    Raises PackageError if there is no such file, or if Lambda has no such runtime or architecture.
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
     """
     path = Path(path)
     if not path.is_file():
         raise PackageError(f"There is no file {path}.", hint="`labkit build --out FOLDER` makes the lab's three zips.")
+    if target is not None and not target.local:
+        target.platforms()  # raises for a target that Lambda does not have
     title = f"deployment package {path.name}"
     try:
         with ZipFile(path) as archive:
@@ -91,7 +94,7 @@ def inspect_package(path: Path, *, handler: str | None = None, target: Target | 
     except (BadZipFile, OSError, NotImplementedError) as error:
         unreadable = str(error)
     if unreadable is not None:
-        check = Check("zip file", False, "a zip that can be unpacked", unreadable, "Make the zip again; do not rename.")
+        check = Check("zip file", False, "a zip that can be unpacked", unreadable, _ZIP_AGAIN)
         return Inspection(title, (check,), path, handler or "")
     largest = sorted(package.entries, key=lambda entry: (-entry.compress_size, entry.filename))[:8]
     return Inspection(
@@ -210,8 +213,11 @@ class _Contents:
         )
 
     def _module(self) -> Check:
-        subject, expected = "handler's module", f"{self._module_path()}.py at the root of the zip"
-        wanted = self._module_path()
+        subject, wanted = "handler's module", self._module_path()
+        if not wanted:
+            hint = f"The handler is `<file name without .py>.<function name>`, such as `{self.handler}.handler`."
+            return Check(subject, False, "a handler of two names, with a dot between", self.handler, hint)
+        expected = f"{wanted}.py at the root of the zip"
         if self._has_module(wanted):
             return Check(subject, True, expected, f"{wanted}.py")
         nested = [name for name in self.names if name.endswith(f"/{wanted}.py")]
@@ -243,7 +249,7 @@ class _Contents:
         if source is None:
             return Check(subject, True, expected, "not looked into: no source at the root")
         try:
-            module = ast.parse(source)
+            module = ast.parse(source, f"{self._module_path()}.py")
         except (SyntaxError, ValueError) as error:
             return Check(subject, False, expected, f"code that is no Python: {error}", "Mend that line and zip again.")
         for node in module.body:
@@ -270,7 +276,7 @@ class _Contents:
         missing = []
         for name, source in sorted(self.modules.items()):
             try:
-                module = ast.parse(source)
+                module = ast.parse(source, name)
             except (SyntaxError, ValueError) as error:
                 if "/" not in name:
                     missing.append(f"{name} is no Python: {error}")
@@ -282,8 +288,8 @@ class _Contents:
             "imports",
             not missing,
             "in the zip, in Python, or in the runtime",
-            _few(missing) or "all found",
-            "Put the missing module into the zip, in its place.",
+            _few(list(dict.fromkeys(missing))) or "all found",
+            "Put what is missing into the zip, beside the handler's module; mend what is no Python.",
         )
 
     def _is_importable(self, module: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from tqdm import tqdm
 
 from labkit.packages import FUNCTIONS, PackageError, Target, build_package, build_packages, inspect_package, runtimes
 from labkit.packages.elf import read_shared_object, without_debug_info
@@ -58,6 +59,29 @@ def test_hashes_and_sizes_are_those_of_the_file(package, files):
 def test_it_shows_itself(package):
     assert f"CreateThumbnail for {package.target}" in str(package)
     assert package.code_sha256 in package._repr_mimebundle_()["text/html"]
+
+
+def test_it_gives_its_sizes_as_the_inspection_does(package):
+    found = {check.subject: check.found for check in inspect_package(package.path).checks}
+    shown = dict(package.rows())
+    for subject in ("zipped", "unzipped"):
+        assert shown[subject].startswith(f"{found[subject]} (limit")
+
+
+def test_it_does_not_say_who_is_at_home(package, monkeypatch):
+    monkeypatch.setenv("HOME", str(package.path.parents[1]))
+    assert dict(package.rows())["file"] == f"~/packages/{package.path.name}"
+
+
+def test_a_bar_says_what_takes_time_unless_somebody_else_does(tmp_path, monkeypatch):
+    bars = []
+    monkeypatch.setattr("labkit.progress._bar", lambda what, *_: bars.append(what) or tqdm(disable=True))
+    build_package("CreateThumbnail", Target.host(), cache=tmp_path / "one")
+    assert bars == [f"Building CreateThumbnail for {Target.host()} ..."]
+    build_package("CreateThumbnail", Target.host(), cache=tmp_path / "one")
+    told = []
+    build_package("CreateThumbnail", Target.host(), cache=tmp_path / "two", progress=told.append)
+    assert told == bars
 
 
 BUILD = """
@@ -304,6 +328,15 @@ def test_debug_information_goes_and_nothing_else_changes():
     assert read_shared_object(lean) == read_shared_object(core)
     assert lean.count(b"\0") > core.count(b"\0")
     assert without_debug_info(b"not ELF") == b"not ELF"
+
+
+@on_linux
+def test_a_binary_that_claims_endless_needs_is_read_to_its_end(files):
+    core = bytearray(next(data for name, data in files.items() if name.startswith("PIL/_imaging.")))
+    entry = core.index(struct.pack("<Q", 0x6FFFFFFF))  # DT_VERNEEDNUM
+    told = read_shared_object(bytes(core))
+    core[entry + 8 : entry + 16] = struct.pack("<Q", 1 << 62)
+    assert read_shared_object(bytes(core)) == told
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", b"\x7fELF" + bytes(60), b"#!/bin/sh\n" * 20])

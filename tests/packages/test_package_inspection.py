@@ -59,6 +59,30 @@ def test_no_such_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Target("python2.7", "x86_64"), "no runtime 'python2.7'"),
+        (Target("python3.14", "mips"), "no architecture 'mips'"),
+    ],
+)
+def test_a_target_that_lambda_does_not_have(zipped, target, said):
+    with pytest.raises(PackageError, match=said):
+        inspect_package(zipped(SIMPLE), target=target)
+
+
+def test_a_handler_without_a_function(zipped):
+    (check,) = inspected(zipped(SIMPLE), handler="CreateThumbnail").failures()
+    assert check.subject == "handler's module"
+    assert check.found == "CreateThumbnail"
+    assert "`CreateThumbnail.handler`" in check.hint
+
+
+def test_a_module_that_is_no_python_is_named_with_its_line(zipped):
+    found = failed(inspected(zipped({**SIMPLE, "other.py": b"x = 1\ny = (\n"})))
+    assert found == {"imports": "other.py is no Python: '(' was never closed (other.py, line 2)"}
+
+
+@pytest.mark.parametrize(
     ("data", "found"), [(b"", "not a zip"), (b"hello", "not a zip"), (b"PK\x03\x04" + bytes(40), "not a zip")]
 )
 def test_no_zip(tmp_path, data, found):
