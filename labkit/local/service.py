@@ -104,6 +104,7 @@ class _Service:
 
         def look() -> None:
             while not self._ended.wait(0.5):
+                self._warden.look()
                 idle = time.monotonic() - self._front_door.last_request
                 if guardian is not None and not _runs(guardian):
                     _log.info("The process %s is gone.", guardian.pid)

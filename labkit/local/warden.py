@@ -55,9 +55,19 @@ class Warden:
         try:
             self._write(line)
         except OSError:
-            self._process.wait()
-            self._start()
-            self._write("".join(f"+{pid}\n" for pid in self._watched))
+            self._replace()
+
+    def look(self) -> None:
+        """Replace a warden that has died: what it was told last may have been lost with it."""
+        with self._lock:
+            if not self._closed and self._process.poll() is not None:
+                with contextlib.suppress(OSError):  # then the next look does it
+                    self._replace()
+
+    def _replace(self) -> None:
+        self._process.wait()
+        self._start()
+        self._write("".join(f"+{pid}\n" for pid in self._watched))
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
