@@ -26,6 +26,7 @@ from labkit.local.state import LocalError, Server, proof, read_state, remove_sta
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_KILL_SECONDS = 10.0
 _ANSWER_SECONDS = 5.0
 _PROCESS = Path(__file__).with_name("process.py")
 
@@ -187,10 +188,10 @@ def _is_server(server: Server) -> bool:
 
 
 def _end(server: Server) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not _alive(server.pid):
                 return

@@ -53,6 +53,11 @@ def processes(server):
     return [server.pid, *(child.pid for child in psutil.Process(server.pid).children(recursive=True))]
 
 
+def wardens(server):
+    """The ids of the server's wardens; one that has just ended has no command line any more."""
+    return [child.pid for child in psutil.Process(server.pid).children() if "warden.py" in " ".join(child.cmdline())]
+
+
 def left_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -148,9 +153,10 @@ def test_a_killed_warden_is_replaced_and_the_end_is_clean(folder):
     account = Account(server)
     first = account.function(RUNNING)
     account.invoke(first, 0)
-    (warden,) = (child for child in psutil.Process(server.pid).children() if "warden.py" in " ".join(child.cmdline()))
-    os.kill(warden.pid, signal.SIGKILL)
+    (warden,) = wardens(server)
+    os.kill(warden, signal.SIGKILL)
     account.invoke(account.function(RUNNING), 0)
+    until(lambda: wardens(server) not in ([], [warden]))
     pids = processes(server)
     os.kill(server.pid, signal.SIGKILL)
     until(lambda: all(gone(pid) for pid in pids))
@@ -161,10 +167,9 @@ def test_a_server_killed_together_with_its_warden_is_cleared_up_by_the_next_star
     server = local.start(folder)
     account = Account(server)
     account.invoke(account.function(RUNNING), 0)
-    parent = psutil.Process(server.pid)
-    wardens = [child for child in parent.children() if "warden.py" in " ".join(child.cmdline())]
-    environments = [child.pid for child in parent.children(recursive=True) if child not in wardens]
-    for pid in (*(warden.pid for warden in wardens), server.pid):
+    (warden,) = wardens(server)
+    environments = [pid for pid in processes(server) if pid not in (server.pid, warden)]
+    for pid in (warden, server.pid):
         os.kill(pid, signal.SIGKILL)
     again = local.start(folder)
     assert [path.name for path in folder.glob("run-*")] == [f"run-{again.started}"]
@@ -245,7 +250,7 @@ def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(fold
 
 
 def test_a_hanging_server_is_replaced(folder, monkeypatch):
-    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 2.0)  # which the new server must keep to
     monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
     server = local.start(folder)
     os.kill(server.pid, signal.SIGSTOP)
