@@ -17,6 +17,8 @@ class Behaviour:
     environment_idle_seconds: float = 300.0
     # AWS takes seconds to a minute from Creating to Enabled; long enough here to be seen, not to be felt.
     mapping_delay_seconds: float = 0.2
+    # How long a new or changed function is in change when nobody looks; who looks is taken to have waited.
+    change_seconds: float = 1.0
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: the init phase has 10 s.
     init_seconds: float = 10.0
     # Between the attempts of an asynchronous invocation; AWS waits one minute, then two.

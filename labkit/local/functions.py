@@ -32,7 +32,6 @@ from labkit.local.state import ACCOUNT
 from labkit.local.task_code import MAX_ZIPPED_BYTES, BadPackage, check_package
 
 _MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
-_CHANGE_SECONDS = 1.0
 _fleet: list[Fleet] = []
 
 
@@ -64,7 +63,7 @@ class Function(models.LambdaFunction):
         self.log_format = "Text"
         self.log_level: str | None = None
         self._log_to(spec.get("LoggingConfig") or {})
-        self._in_change_until = time.monotonic() + _CHANGE_SECONDS
+        self._in_change_until = time.monotonic() + behaviour.current().change_seconds
 
     def _log_to(self, wanted: dict[str, Any]) -> None:
         self.log_format = wanted.get("LogFormat", self.log_format)
@@ -112,7 +111,7 @@ class Function(models.LambdaFunction):
                 "The operation cannot be performed at this time. An update is in progress for resource: "
                 f"{self.function_arn}",
             )
-        self._in_change_until = time.monotonic() + _CHANGE_SECONDS
+        self._in_change_until = time.monotonic() + behaviour.current().change_seconds
         self.last_modified = iso_8601_datetime_with_nanoseconds()  # which moto leaves at the creation
 
     def settle(self) -> None:

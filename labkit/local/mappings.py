@@ -33,26 +33,31 @@ class EventSourceMapping(models.EventSourceMapping):
     def __init__(self, spec: dict[str, Any]) -> None:
         """Make the mapping; it is Creating for a while."""
         super().__init__(spec)
-        self._changing = "Creating"
+        self._change("Creating")
+
+    def _change(self, state: str) -> None:
+        self._changing = state
         self._changed_at = time.monotonic()
+        self._told = False  # the answer to a change shows it under way, however short the delay
 
     def switch(self, enabled: bool) -> None:
         """Begin to enable or disable the mapping."""
         if enabled != self.enabled:
             self.enabled = enabled
-            self._changing = "Enabling" if enabled else "Disabling"
-            self._changed_at = time.monotonic()
+            self._change("Enabling" if enabled else "Disabling")
 
     @property
     def state(self) -> str:
         """Creating, Enabling, Enabled, Disabling or Disabled."""
-        if time.monotonic() - self._changed_at < behaviour.current().mapping_delay_seconds:
+        if not self._told or time.monotonic() - self._changed_at < behaviour.current().mapping_delay_seconds:
             return self._changing
         return "Enabled" if self.enabled else "Disabled"
 
     def get_configuration(self) -> dict[str, Any]:
         """Return the mapping as the API shows it."""
-        return super().get_configuration() | {"State": self.state, "StateTransitionReason": "USER_INITIATED"}
+        shown = super().get_configuration() | {"State": self.state, "StateTransitionReason": "USER_INITIATED"}
+        self._told = True
+        return shown
 
 
 class Poller:
