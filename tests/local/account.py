@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import socket
 import sys
 import textwrap
 import time
@@ -28,6 +29,44 @@ def zipped(source="", **files):
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+# A module for a function's zip: whoever calls gate.wait(port) goes on when the test opens that gate.
+GATE = {
+    "gate.py": """
+import contextlib, socket
+
+def wait(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.recv(1)
+"""
+}
+
+
+class Gate:
+    """Where invocations wait, so that a test can see how many run at once."""
+
+    def __init__(self):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(60)
+        self._waiting = []
+        self.port = self._server.getsockname()[1]
+
+    def wait_for(self, count):
+        """Return when so many wait at the same time."""
+        while len(self._waiting) < count:
+            self._waiting.append(self._server.accept()[0])
+
+    def open(self):
+        """Let everybody go on, also who comes later."""
+        for one in (self._server, *self._waiting):
+            one.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.open()
 
 
 def until(condition, seconds=20.0):

@@ -2,10 +2,10 @@
 
 import base64
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from account import until
+from account import GATE, Gate, until
 from botocore.exceptions import ClientError
 
 ECHO = "def handler(event, context): return event"
@@ -124,13 +124,12 @@ def test_an_answer_that_is_no_json(aws):
 
 
 def test_more_than_the_reserved_concurrency_is_throttled(aws):
-    function = aws.function("import time\ndef handler(event, context): time.sleep(event)")
+    function = aws.function("import gate\ndef handler(port, context): gate.wait(port)", files=GATE, Timeout=60)
     aws.lam.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
-    busy = threading.Thread(target=aws.invoke, args=(function, 2))
-    busy.start()
-    until(lambda: any(line.startswith("START") for line in aws.messages(function)))
-    response = refusal(aws.lam.invoke, FunctionName=function)
-    busy.join()
+    with ThreadPoolExecutor(1) as caller, Gate() as gate:
+        caller.submit(aws.invoke, function, gate.port)
+        gate.wait_for(1)
+        response = refusal(aws.lam.invoke, FunctionName=function)
     assert (response["Error"]["Code"], response["Error"]["Message"]) == ("TooManyRequestsException", "Rate Exceeded.")
     assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 429

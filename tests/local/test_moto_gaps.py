@@ -1,6 +1,7 @@
 """Gaps of moto that no journey through the services shows by itself. The others are proved where they matter."""
 
 import io
+import time
 
 import pytest
 from account import until
@@ -78,10 +79,13 @@ def test_the_length_of_a_message_is_counted_in_bytes(aws):
 
 def test_a_delayed_message_comes_when_its_time_has_come(aws):
     url, _ = aws.queue()
-    aws.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+    aws.sqs.send_message(QueueUrl=url, MessageBody="much later", DelaySeconds=900)
     assert aws.attributes(url)["ApproximateNumberOfMessagesDelayed"] == "1"
     assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
+    started = time.monotonic()
+    aws.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
     (message,) = aws.receive(url)
+    assert time.monotonic() - started >= 1
     assert message["Body"] == "later"
 
 
