@@ -11,7 +11,6 @@ import json
 import logging
 import queue
 import random
-import re
 import secrets
 import threading
 import time
@@ -22,6 +21,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
+import xmltodict  # type: ignore[import-untyped]  # moto's own
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -42,7 +42,7 @@ from moto.iam.models import iam_backends
 from moto.s3 import models as s3_models
 from moto.s3 import notifications
 from moto.s3 import responses as s3_responses
-from moto.s3.exceptions import InvalidArgumentError
+from moto.s3.exceptions import InvalidArgumentError, InvalidFilterRuleName, InvalidNotificationARN
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from moto.s3.notifications import S3NotificationEvent
 from moto.sns import models as sns_models
@@ -116,7 +116,7 @@ _ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource
 
 
 class Notification(s3_models.Notification):
-    """moto knows the filter names in lower case only; AWS takes both cases and shows them capitalised."""
+    """moto compares with the filter names in lower case; AWS takes both cases and shows them capitalised."""
 
     def _key_matches(self, key_name: str) -> bool:
         prefix, suffix = _filter_of(self)
@@ -125,23 +125,36 @@ class Notification(s3_models.Notification):
 
 def _filter_of(notification: s3_models.Notification) -> tuple[str, str]:
     rules = notification.filters.get("S3Key", {}).get("FilterRule", [])
-    values = {rule["Name"].lower(): rule["Value"] or "" for rule in rules}
-    return values.get("prefix", ""), values.get("suffix", "")
+    values = {rule["Name"]: rule["Value"] for rule in rules}
+    return values.get("Prefix", ""), values.get("Suffix", "")
+
+
+_DESTINATIONS = {"Topic": "sns", "Queue": "sqs", "CloudFunction": "lambda"}
 
 
 class S3Response(s3_responses.S3Response):
-    """moto answers 500 to a filter named `Prefix`, and never looks at the destinations."""
+    """moto answers 500 to a filter named `Prefix`, to one without a value, and to a name that is neither."""
 
     def _notification_config_from_body(self) -> dict[str, Any]:
-        body: Any = self.body
-        text = body.decode() if isinstance(body, bytes) else body
-        self.body = re.sub(
-            r"<Name>(prefix|suffix)</Name>", lambda found: found.group().lower().replace("name", "Name"),
-            text, flags=re.IGNORECASE,
-        )  # fmt: skip
-        configuration = super()._notification_config_from_body()
+        lists = (*(f"{kind}Configuration" for kind in _DESTINATIONS), "Event", "FilterRule")
+        sent = xmltodict.parse(self.body, force_list=lists)["NotificationConfiguration"]
+        configuration = {name: value or {} for name, value in sent.items() if name.endswith("Configuration")}
+        for kind, service in _DESTINATIONS.items():
+            for rule in configuration.get(f"{kind}Configuration", []):
+                if rule[kind].split(":")[2:3] != [service]:
+                    raise InvalidNotificationARN
+                if rule.get("Filter"):
+                    for entry in (rule["Filter"]["S3Key"] or {})["FilterRule"]:  # moto makes a KeyError MalformedXML
+                        _complete(entry)
         skip = str(self.headers.get("x-amz-skip-destination-validation", "")).lower() == "true"
-        return configuration | {"skip_validation": skip} if configuration else configuration
+        return configuration | {"skip_validation": skip} if configuration else {}
+
+
+def _complete(entry: dict[str, Any]) -> None:
+    """Write one rule of a filter as S3 shows it. Without a value it lets everything through."""
+    if entry["Name"].lower() not in ("prefix", "suffix"):
+        raise InvalidFilterRuleName(entry["Name"])
+    entry |= {"Name": entry["Name"].capitalize(), "Value": entry["Value"] or ""}
 
 
 class S3Backend(s3_models.S3Backend):
@@ -173,8 +186,6 @@ def _check_notifications(
 ) -> None:
     rules = [*configuration.topic, *configuration.queue, *configuration.cloud_function]
     for number, rule in enumerate(rules):
-        for rule_filter in rule.filters.get("S3Key", {}).get("FilterRule", []):
-            rule_filter["Name"] = rule_filter["Name"].capitalize()
         for other in rules[:number]:
             if _overlap(rule, other):
                 raise InvalidArgumentError(
