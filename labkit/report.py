@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs no network, no script and no style to be read.
+"""A run as data, and its report: one HTML file that needs no network, no script and no style to be read.
 
 A page's policy (CSP) forbids it to load anything, so that nothing inside a notebook's output can.
 """
@@ -9,7 +9,9 @@ import base64
 import mimetypes
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +23,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from labkit.result import html_table
+from labkit.result import Result, html_table
 
-if TYPE_CHECKING:  # the runner writes the report, and the report only reads what the runner gives
+if TYPE_CHECKING:  # its module imports papermill, which takes a second
     from nbformat import NotebookNode
 
     from labkit.execution import NotebookRun
-    from labkit.runner import Run
 
 TITLE = "The Serverless Image Processing Lab"
 PACKAGES = ("boto3", "moto", "pillow", "awslambdaric", "papermill")  # those whose version can change what a run shows
@@ -36,16 +37,21 @@ TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 STYLE = """
 :root { color-scheme: light; }
-body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 60rem; margin: 2rem auto;
+body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 72rem; margin: 2rem auto;
   padding: 0 1rem; }
+/* A line of prose can be too long for the eye; a picture or a table is better wide. */
+p, ul, ol, dl { max-width: 56rem; }
 h1, h2, h3, h4 { line-height: 1.25; }
 section { border-top: 3px solid #1b1b1b; margin-top: 3rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 th, td { border-bottom: 1px solid #b5b5b5; padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
 th[scope=row] { font-weight: 600; }
-/* An ARN gives way; headings and short words do not, and keep their columns readable. */
-th[scope=row], td { overflow-wrap: anywhere; min-width: 7ch; }
-th[scope=row] { min-width: 15ch; }
+/* Where there is room, words stay whole; where there is little, an ARN gives way, but no heading and no short word. */
+th, td { overflow-wrap: break-word; }
+@media (width < 72rem) {
+  th[scope=row], td { overflow-wrap: anywhere; min-width: 7ch; }
+  th[scope=row], td:first-child { min-width: 13ch; }
+}
 pre { background: #f4f4f1; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
 code { font-family: ui-monospace, monospace; }
 .output { border-left: 3px solid #9aa7b4; padding-left: 1rem; margin: 0 0 1.5rem; }
@@ -59,14 +65,69 @@ a { color: #0b4f9e; }
 .s1, .s2, .sa, .sd, .si { color: #17602f; }
 .c1 { color: #5a5a5a; font-style: italic; }
 .mi, .mf { color: #8a3b00; }
-@media print { body { max-width: none; margin: 0; font-size: 10.5pt; } section { break-before: page; }
-  table { font-size: .85em; } th, td { padding-right: .5rem; } th[scope=row] { min-width: 9ch; }
-  tr, img { break-inside: avoid; } h2, h3, h4, .number { break-after: avoid; } a { color: inherit; }
-  details:not([open]) { display: none; } /* paper can't unfold: twins of what is above, answers of a quiz */ }
+@media print {
+  body { max-width: none; margin: 0; font-size: 10.5pt; }
+  section { break-before: page; }
+  table { font-size: .85em; }
+  th, td { padding-right: .5rem; }
+  th[scope=row], td:first-child { min-width: 9ch; }
+  tr, img { break-inside: avoid; }
+  h2, h3, h4, .number { break-after: avoid; }
+  a { color: inherit; }
+  /* Paper can't unfold. Twins of what is above are left out; the answers of a quiz are wanted. */
+  details:not([open], .answers) { display: none; }
+  .answers::details-content { content-visibility: visible; }
+}
 """
 
 
-def write(run: Run) -> Path:
+@dataclass(frozen=True)
+class Run(Result):
+    """All notebooks that were executed, and where their copies lie."""
+
+    where: str  # in words
+    started: datetime
+    seconds: float
+    folder: Path
+    notebooks: tuple[NotebookRun, ...]
+    not_reached: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> NotebookRun | None:
+        """The notebook that failed, or None; it is the last one, since the next would lean on it."""
+        return next((run for run in self.notebooks if run.failure), None)
+
+    @property
+    def interrupted(self) -> bool:
+        """True if a person, or the system, ended the run."""
+        return bool(self.failed and self.failed.failure and self.failed.failure.error == "KeyboardInterrupt")
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def sentence(self) -> str:
+        """How the run went; where it failed, by notebook, cell and the error's first line."""
+        if self.failed:
+            return f"FAIL: {self.failed.name}, {self.failed.failure}"
+        passed = sum(run.checks_passed for run in self.notebooks)
+        return f"PASS: {len(self.notebooks)} notebooks in {self.seconds:.1f} s, {passed} checks passed."
+
+    def headers(self) -> Sequence[str]:
+        """Columns of the summary."""
+        return ("notebook", "result", "seconds", "checks passed")
+
+    def rows(self) -> Iterable[Sequence[object]]:
+        """One row a notebook."""
+        for run in self.notebooks:
+            checks = f"{run.checks_passed} of {run.checks_made}" if run.checks_made else "none made"
+            yield run.name, "FAIL" if run.failure else "PASS", f"{run.seconds:.1f}", checks
+        for name in self.not_reached:
+            yield name, "not reached", "", ""
+
+
+def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
     run.report.write_text(page(run), "utf-8")
     return run.report

@@ -11,10 +11,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -22,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from labkit import local, report
+from labkit import local
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
 from labkit.kernels import kernels_for
 from labkit.lab import PLACES_IN_WORDS, open_lab
 from labkit.progress import HEADLESS
-from labkit.result import Result
+from labkit.report import Run, write_report
 from labkit.steps.clean_up import clean_up
 
 if TYPE_CHECKING:
@@ -38,52 +37,6 @@ CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build o
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
 UNWATCHED = local.Behaviour(mapping_delay_seconds=0.02)
 CLEANING_NOTEBOOK = "clean_up"  # the name (without its number) of the notebook that --keep leaves out
-
-
-@dataclass(frozen=True)
-class Run(Result):
-    """All notebooks that were executed, and where their copies lie."""
-
-    where: str  # in words
-    started: datetime
-    seconds: float
-    folder: Path
-    notebooks: tuple[NotebookRun, ...]
-    not_reached: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> NotebookRun | None:
-        """The notebook that failed, or None; it is the last one, since the next would lean on it."""
-        return next((run for run in self.notebooks if run.failure), None)
-
-    @property
-    def interrupted(self) -> bool:
-        """True if a person, or the system, ended the run."""
-        return bool(self.failed and self.failed.failure and self.failed.failure.error == "KeyboardInterrupt")
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.folder / "report.html"
-
-    def sentence(self) -> str:
-        """How the run went; where it failed, by notebook, cell and the error's first line."""
-        if self.failed:
-            return f"FAIL: {self.failed.name}, {self.failed.failure}"
-        passed = sum(run.checks_passed for run in self.notebooks)
-        return f"PASS: {len(self.notebooks)} notebooks in {self.seconds:.1f} s, {passed} checks passed."
-
-    def headers(self) -> Sequence[str]:
-        """Columns of the summary."""
-        return ("notebook", "result", "seconds", "checks passed")
-
-    def rows(self) -> Iterable[Sequence[object]]:
-        """One row a notebook."""
-        for run in self.notebooks:
-            checks = f"{run.checks_passed} of {run.checks_made}" if run.checks_made else "none made"
-            yield run.name, "FAIL" if run.failure else "PASS", f"{run.seconds:.1f}", checks
-        for name in self.not_reached:
-            yield name, "not reached", "", ""
 
 
 def find_notebooks(folder: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -213,7 +166,7 @@ def run_notebooks(
         notebooks=tuple(done),
         not_reached=tuple(path.stem for path in paths[len(done) :]),
     )
-    report.write(whole)
+    write_report(whole)
     return whole
 
 

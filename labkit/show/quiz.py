@@ -241,7 +241,7 @@ class Quiz(Result):
             feedback = "".join(f"<li>{escape(question.feedback(n))}</li>" for n in range(len(question.answers)))
             parts.append(
                 f"<p><b>{escape(question.text)}</b></p><ol>{answers}</ol>"
-                f"<details><summary>The answers</summary><ol>{feedback}</ol></details>"
+                f'<details class="answers"><summary>The answers</summary><ol>{feedback}</ol></details>'
             )
         return "".join(parts)
 

@@ -138,3 +138,13 @@ def test_nothing_is_cut_off_on_paper(report):
     report.emulate_media(media="print")
     report.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins, at 96 dots an inch
     assert report.evaluate("document.documentElement.scrollWidth") <= 718
+
+
+def test_the_answers_to_the_questions_are_printed_and_what_is_folded_twice_is_not(report):
+    answers, twins = report.locator("details.answers ol"), report.locator("details:not([open], .answers)")
+    assert answers.count() >= 8
+    assert twins.count() > 10
+    assert not any(answer.is_visible() for answer in answers.all())
+    report.emulate_media(media="print")
+    assert all(answer.is_visible() for answer in answers.all())
+    assert not any(twin.is_visible() for twin in twins.all())

@@ -40,7 +40,7 @@ def test_without_a_hand_the_questions_are_there_to_read(monkeypatch):
     monkeypatch.setenv(HEADLESS, "1")
     shown = quiz(3)._repr_mimebundle_()
     assert "What happens?" in shown["text/html"]
-    assert "<details><summary>The answers</summary>" in shown["text/html"]
+    assert '<details class="answers"><summary>The answers</summary>' in shown["text/html"]
     assert "confused deputy" in shown["text/plain"]
 
 
