@@ -13,6 +13,7 @@ import pytest
 
 from labkit import local, open_lab, sample, upload_photo
 from labkit.connection import LOCAL_FOLDER
+from labkit.show.quiz import QUESTIONS
 from labkit.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -238,6 +239,15 @@ class TestControls:
         function = lab.settings.function_name(lab.settings.functions[1])
         assert lab.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"] == 1024
         control.screenshot(path=keep("memory.png"))
+
+    def test_a_wrong_and_a_right_answer_are_pressed_and_answered(self, run_in_jupyterlab, keep):
+        control = self.control(run_in_jupyterlab("00_check_your_lab"), "quiz(0)").locator(".widget-vbox").first
+        (question,) = QUESTIONS[0]
+        for number in (0, question.right):
+            control.get_by_label(question.answers[number]).check()
+            control.get_by_text(question.feedback(number)).wait_for()
+        assert not control.get_by_text(question.feedback(0)).is_visible()
+        control.screenshot(path=keep("quiz.png"))
 
 
 def results_of(lab, name):
