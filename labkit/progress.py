@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -40,9 +41,32 @@ class WaitingBar:
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.total = self._bar.n  # else the notebook's bar stays, in red: it takes an early end for a failure
-            self._bar.close()
+        _take_away(self._bar)
+
+
+@contextmanager
+def stages(count: int) -> Iterator[Callable[[str], None]]:
+    """What to call with a sentence as each of `count` stages begins; the first brings a bar, which goes at the end."""
+    bar: tqdm[Any] | None = None
+
+    def begin(sentence: str) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = _bar(sentence, count, "stage")
+        else:
+            bar.set_description(sentence)
+            bar.update()
+
+    try:
+        yield begin
+    finally:
+        _take_away(bar)
+
+
+def _take_away(bar: tqdm[Any] | None) -> None:
+    if bar is not None:
+        bar.total = bar.n  # else the notebook's bar stays, in red: it takes an early end for a failure
+        bar.close()
 
 
 def _bar(what: str, total: int, unit: str) -> tqdm[Any]:

@@ -6,7 +6,7 @@ import pytest
 import tqdm.auto
 
 from labkit.errors import WaitedTooLong
-from labkit.progress import HEADLESS, WaitingBar, progress
+from labkit.progress import HEADLESS, WaitingBar, progress, stages
 from labkit.waiting import wait_until
 
 
@@ -21,6 +21,9 @@ class Bar:
 
     def update(self, by=1):
         self.n += by
+
+    def set_description(self, words):
+        self.options["desc"] = words
 
     def close(self):
         self.closed = True
@@ -62,6 +65,21 @@ def test_the_bar_goes_away_even_if_the_wait_was_in_vain(bars):
     now = iter(range(100))
     with pytest.raises(WaitedTooLong):
         wait_until(lambda: None, what="nothing", seconds=5, clock=lambda: next(now), sleep=lambda _: None)
+    assert bars[0].closed
+
+
+def test_stages_show_nothing_until_one_begins(bars):
+    with stages(2):
+        pass
+    assert bars == []
+
+
+def test_stages_are_told_as_they_begin_and_their_bar_goes_away(bars):
+    with stages(2) as begin:
+        begin("Fetching ...")
+        assert (bars[0].n, bars[0].options["total"], bars[0].options["desc"]) == (0, 2, "Fetching ...")
+        begin("Building ...")
+        assert (bars[0].n, bars[0].options["desc"]) == (1, "Building ...")
     assert bars[0].closed
 
 
