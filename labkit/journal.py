@@ -68,15 +68,19 @@ class Journal:
         self._write("creating", kind, name, facts)
 
     def created(self, kind: str, name: str, **facts: Any) -> None:
-        """Write down that `name` is there, with what is worth keeping (ARN, URL, id)."""
+        """Write down that `name` is there, with what is worth keeping (ARN, URL, id), unless that is known."""
         self._write("created", kind, name, facts)
 
     def deleted(self, kind: str, name: str) -> None:
         """Write down that `name` is gone."""
         self._write("deleted", kind, name, {})
 
+    def begun(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of whatever this lab has begun to make, in that order, as often as it was begun."""
+        return tuple((line["kind"], line["name"]) for line in self._lines() if line["event"] == "creating")
+
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
-        """What is there now, or may be, in the order in which it was begun."""
+        """What is there now, or may be, in the order in which it was last begun."""
         alive: dict[tuple[str, str], Entry] = {}
         for line in self._lines():
             key = (line.get("kind", ""), line.get("name", ""))
@@ -86,9 +90,12 @@ class Journal:
                 case "deleted":
                     alive.pop(key, None)
                 case "creating" | "created":
-                    facts = {**(alive[key].facts if key in alive else {}), **line["facts"]}
+                    known = alive.get(key)
+                    if line["event"] == "creating":
+                        alive.pop(key, None)
                     # Made once, it stays made: an idempotent call that is begun again does not unmake it.
-                    made = key in alive and alive[key].state == "created"
+                    made = known is not None and known.state == "created"
+                    facts = {**(known.facts if known else {}), **line["facts"]}
                     alive[key] = Entry(*key, "created" if made else line["event"], facts)
         return tuple(entry for entry in alive.values() if kind in (None, entry.kind))
 
@@ -121,7 +128,9 @@ class Journal:
                     where=f"writing down the {kind} {name}",
                     hint="Run the cell with open_lab() again, then go on.",
                 )
-            self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts)})
+            known = self.find(kind, name) if event == "created" else None
+            if known is None or known.state != "created" or {**known.facts, **facts} != known.facts:
+                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts)})
 
     def _append(self, line: dict[str, Any]) -> None:
         stamped = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line}

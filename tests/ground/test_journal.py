@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import LabError
@@ -35,6 +35,23 @@ def test_beginning_again_what_is_made_does_not_unmake_it(journal):
     journal.created("topic", "news", arn="a")
     journal.creating("topic", "news")
     assert journal.find("topic", "news").state == "created"
+
+
+def test_what_is_begun_again_comes_last(journal):
+    for name in ("one.jpg", "two.jpg", "one.jpg"):
+        journal.creating("object", name)
+        journal.created("object", name)
+    assert [entry.name for entry in journal.entries()] == ["two.jpg", "one.jpg"]
+    assert journal.begun() == (("object", "one.jpg"), ("object", "two.jpg"), ("object", "one.jpg"))
+
+
+def test_what_is_known_already_is_not_written_again(journal):
+    journal.created("topic", "news", arn="a", owner="me")
+    written = journal.path.read_bytes()
+    journal.created("topic", "news", arn="a")
+    assert journal.path.read_bytes() == written
+    journal.created("topic", "news", arn="b")
+    assert journal.find("topic", "news").facts == {"arn": "b", "owner": "me"}
 
 
 def test_what_is_deleted_is_listed_no_more(journal):
@@ -112,28 +129,23 @@ def test_every_line_is_json_with_a_time(journal):
         assert json.loads(line)["time"].endswith("+00:00")
 
 
-def is_json(text):
-    try:
-        return bool(json.loads(text))
-    except ValueError:
-        return False
-
-
 steps = st.lists(st.tuples(st.sampled_from(["creating", "created", "deleted"]), st.sampled_from("abc")), max_size=30)
 
 
+@settings(deadline=None)  # each line waits for the disk
 @given(steps, st.integers(0, 400))
 def test_cut_off_anywhere_it_still_lists_whatever_the_whole_lines_say(tmp_path_factory, steps, cut):
     journal = Journal(tmp_path_factory.mktemp("journal") / "j.jsonl")
     journal.open(suffix=None, new_suffix="abcde", instance=None)
+    opened, ends = journal.path.stat().st_size, []
     for event, name in steps:
         getattr(journal, event)("queue", name)
+        ends.append(journal.path.stat().st_size)
     whole = journal.path.read_bytes()
-    opened = whole.index(b"\n") + 1
-    journal.path.write_bytes(whole[: max(opened, len(whole) - cut)])
-    *whole_lines, last = journal.path.read_bytes().split(b"\n")
-    kept = len(whole_lines) - 1 + is_json(last)  # without the first line; the last may lack no more than its newline
+    size = max(opened, len(whole) - cut)
+    journal.path.write_bytes(whole[:size])
     alive = {}
-    for event, name in steps[:kept]:
+    # The last line may lack no more than its newline.
+    for event, name in (step for step, end in zip(steps, ends, strict=True) if end - 1 <= size):
         alive = {k: v for k, v in alive.items() if k != name} if event == "deleted" else {**alive, name: event}
     assert {entry.name for entry in journal.entries()} == set(alive)
