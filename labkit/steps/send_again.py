@@ -29,14 +29,17 @@ class SentAgain(Result):
 
     def sentence(self) -> str:
         """What was sent, and what should come of it."""
+        if self.sequencer is None:
+            return f"The event of {self.key} was sent to the topic. Every function works on it as on one from S3."
         return (
-            f"The event of {self.key} was sent to the topic once more. All three functions work on it again, and the "
-            "results are the same to the byte: that is what idempotent means."
+            f"The event of {self.key} was sent to the topic once more. Every function works on it again, and the same "
+            "code makes the same bytes of it: that is what idempotent means."
         )
 
     def rows(self) -> Iterable[Sequence[object]]:
         """The ids: the sequencer is the old one, the message is new."""
-        return (("S3 sequencer (the same)", self.sequencer or "-"), ("SNS message (new)", self.sns_message_id))
+        old = [("S3 sequencer (the same)", self.sequencer)] if self.sequencer else []
+        return [*old, ("SNS message (new)", self.sns_message_id)]
 
 
 def send_again(lab: Lab, key: str) -> SentAgain:

@@ -22,6 +22,7 @@ from labkit import (
 from labkit.errors import LabError
 from labkit.insight.survey import FAILING, MADE, MISSING
 from labkit.settings import FUNCTIONS
+from labkit.steps.send_again import SentAgain
 from labkit.waiting import wait_until
 
 
@@ -141,6 +142,14 @@ def test_the_same_event_again_gives_the_same_bytes(built_lab):
     after = read_results(built_lab, key)
     assert [photo.data for photo in after.results] == [photo.data for photo in before.results]
     assert trace(built_lab, key).sns_message_id == sent.sns_message_id
+
+
+def test_an_event_that_no_function_has_seen_is_not_said_to_be_the_same_again():
+    first, again = (SentAgain("ingest/cat.jpg", sequencer, "an id") for sequencer in (None, "0001"))
+    assert "once more" not in first.sentence()
+    assert [what for what, _ in first.rows()] == ["SNS message (new)"]
+    assert "once more" in again.sentence()
+    assert [what for what, _ in again.rows()] == ["S3 sequencer (the same)", "SNS message (new)"]
 
 
 def test_an_event_of_a_photo_that_is_not_there_is_not_sent(built_lab):
