@@ -23,7 +23,7 @@ def text_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
-    """The same table as HTML that reads without any style sheet.
+    """The same table as HTML that reads without any style sheet; at the left, where JupyterLab would centre it.
 
     The first cell of a row is its heading, for screen readers.
     """
@@ -34,7 +34,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, capt
         cells = "".join(f'<td style="text-align:left">{cell}</td>' for cell in rest)
         body += f'<tr><th scope="row" style="text-align:left">{first}</th>{cells}</tr>'
     title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table style="margin-left:0">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 class Result:

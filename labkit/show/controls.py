@@ -47,28 +47,25 @@ class Control:
     purpose: str
     code: str
     build: Callable[[], Live] = field(repr=False)
-    static: Result | None = None  # what is shown even where no widget can be
+    static: Result | None = None  # what can be unfolded even where no widget can be
 
     @cached_property
     def live(self) -> Live:
         """The widget, built when it is first asked for: an executed copy need not carry it."""
         return self.build()
 
-    def bundle(self, *, folded: bool = False) -> dict[str, str]:
-        """The text that is always there; `folded` where the widget below it shows the same, and more lately."""
-        static = f"\n{self.static}" if self.static else ""
-        html = _html(self.static) if self.static else ""
-        if html and folded:
-            html = f"<details><summary>As it was when this cell ran</summary>{html}</details>"
-        return {
-            "text/plain": f"{self.purpose} In code: {self.code}{static}",
-            "text/html": f"<p>{escape(self.purpose)} In code: <code>{escape(self.code)}</code></p>{html}",
-        }
+    def bundle(self) -> dict[str, str]:
+        """The text that is always there."""
+        text = f"{self.purpose} In code: {self.code}"
+        html = f"<p>{escape(self.purpose)} In code: <code>{escape(self.code)}</code></p>"
+        if self.static:
+            text += f"\n{self.static}"
+            html += f"<details><summary>As it was when this cell ran</summary>{_html(self.static)}</details>"
+        return {"text/plain": text, "text/html": html}
 
     def _ipython_display_(self) -> None:
-        usable = not os.environ.get(HEADLESS)
-        display(self.bundle(folded=usable), raw=True)  # type: ignore[no-untyped-call]
-        if usable:
+        display(self.bundle(), raw=True)  # type: ignore[no-untyped-call]
+        if not os.environ.get(HEADLESS):
             display(self.live.widget)  # type: ignore[no-untyped-call]
 
 
@@ -89,6 +86,7 @@ def _photo_chooser(upload: Callable[[Path], Result], folder: Path) -> Live:
     choice = widgets.Dropdown(description="photo", options=_photos(folder))
     refresh = widgets.Button(description="look again", tooltip=f"Look for new files in {folder}")
     own = widgets.FileUpload(accept=PHOTO_TYPES, multiple=False, description="from your computer")
+    own.layout.width = "max-content"
     press, code, output = widgets.Button(description="upload", button_style="primary"), _code(), widgets.Output()
 
     def chosen() -> Path:
