@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +156,8 @@ def create_log_group(lab: Lab, function: FunctionSettings) -> None:
     logs, name = lab.client("logs"), lab.settings.log_group(function)
     there = log_group_exists(lab, name)
     if there:
-        tags = logs.list_tags_for_resource(resourceArn=lab.arn("logs", f"log-group:{name}"))["tags"]
-        refuse_foreign(lab, "log group", name, tags)
+        arn = lab.arn("logs", f"log-group:{name}")
+        refuse_foreign(lab, "log group", name, lambda: logs.list_tags_for_resource(resourceArn=arn)["tags"])
     with making(lab, "log group", name):
         if not there:
             logs.create_log_group(logGroupName=name, tags=lab.settings.tags)
@@ -198,16 +198,10 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
         return _create_function(
             lab, function, code=package.path.read_bytes(), handler=handler, description=function.description
         )
-    said = [
-        sentence
-        for result in (
-            upload_code(lab, function_name),
-            set_handler(lab, function_name),
-            set_description(lab, function_name),
-        )
-        for sentence in result.said
-    ]
-    return _function(lab, function, tuple(dict.fromkeys(said)))
+    uploaded = upload_code(lab, function_name)
+    handler = f"{function.name}.handler"
+    configured = configure_function(lab, function_name, Handler=handler, Description=function.description)
+    return replace(configured, said=tuple(dict.fromkeys((*uploaded.said, *configured.said))))
 
 
 def _create_function(lab: Lab, function: FunctionSettings, *, code: bytes, handler: str, description: str) -> Function:
@@ -215,7 +209,7 @@ def _create_function(lab: Lab, function: FunctionSettings, *, code: bytes, handl
     require_queue(lab, function)
     role = role_arn(lab, function)
     if function_configuration(lab, function) is not None:
-        return _function(lab, function)
+        return _function(require_function(lab, function))
     refuse_blocked_runtime(lab)
     create_log_group(lab, function)
 
@@ -244,8 +238,7 @@ def _create_function(lab: Lab, function: FunctionSettings, *, code: bytes, handl
         _wait_until_active(lab, name)
     lab.journal.created("function", name, arn=function_arn(lab, function))
     return _function(
-        lab,
-        function,
+        require_function(lab, function),
         (
             f"Successfully created the function {name}. You can now change its code and configuration. "
             'To invoke your function with a test event, choose "Test".',
@@ -278,8 +271,7 @@ def _wait_for_role(attempt: Any, role: str) -> None:
     )
 
 
-def _function(lab: Lab, function: FunctionSettings, said: tuple[str, ...] = ()) -> Function:
-    found = require_function(lab, function)
+def _function(found: Mapping[str, Any], said: tuple[str, ...] = ()) -> Function:
     return Function(
         found["FunctionName"],
         found["FunctionArn"],
@@ -302,8 +294,8 @@ def require_function(lab: Lab, function: FunctionSettings) -> dict[str, Any]:
         raise LabError(f"The function {name} is gone.", hint=f"deploy_function(lab, {function.name!r}) makes it again.")
     entry = lab.journal.find("function", name)
     if entry is None or entry.state != "created":
-        tags = lab.client("lambda").list_tags(Resource=function_arn(lab, function))["Tags"]
-        refuse_foreign(lab, "function", name, tags)
+        client, arn = lab.client("lambda"), function_arn(lab, function)
+        refuse_foreign(lab, "function", name, lambda: client.list_tags(Resource=arn)["Tags"])
         _wait_until_active(lab, name)  # whoever made it may have crashed while it was pending
         lab.journal.created("function", name, arn=function_arn(lab, function))
     return found
@@ -325,14 +317,13 @@ def upload_code(lab: Lab, function_name: str, package: Package | Path | None = N
     if package is None:
         package = _package(lab, function)
     if isinstance(package, Package) and package.code_sha256 == found["CodeSha256"]:
-        return _function(lab, function)
+        return _function(found)
     path = package.path if isinstance(package, Package) else package
     if not path.is_file():
         raise LabError(f"There is no file {path}.", where=f"uploading the code of {function.name}")
     with telling(f"uploading the code of {function.name}"):
         lab.client("lambda").update_function_code(FunctionName=found["FunctionName"], ZipFile=path.read_bytes())
-        _wait_until_updated(lab, function)
-    return _function(lab, function, (_updated(lab, function),))
+        return _updated(lab, function)
 
 
 def set_handler(lab: Lab, function_name: str, handler: str | None = None) -> Function:
@@ -356,20 +347,18 @@ def configure_function(lab: Lab, function_name: str, **configuration: Any) -> Fu
     function = lab.settings.function_named(function_name)
     found = require_function(lab, function)
     if all(found.get(key) == value for key, value in configuration.items()):
-        return _function(lab, function)
+        return _function(found)
     with telling(f"changing {', '.join(configuration)} of {function.name}"):
         lab.client("lambda").update_function_configuration(FunctionName=found["FunctionName"], **configuration)
-        _wait_until_updated(lab, function)
-    return _function(lab, function, (_updated(lab, function),))
+        return _updated(lab, function)
 
 
-def _wait_until_updated(lab: Lab, function: FunctionSettings) -> None:
+def _updated(lab: Lab, function: FunctionSettings) -> Function:
+    """The function once Lambda has taken over what was changed."""
+    name = lab.settings.function_name(function)
     waiter = lab.client("lambda").get_waiter("function_updated_v2")
-    waiter.wait(FunctionName=lab.settings.function_name(function), WaiterConfig={"Delay": 1, "MaxAttempts": 120})
-
-
-def _updated(lab: Lab, function: FunctionSettings) -> str:
-    return f"Successfully updated the function {lab.settings.function_name(function)}."
+    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    return _function(require_function(lab, function), (f"Successfully updated the function {name}.",))
 
 
 def find_trigger(lab: Lab, function: FunctionSettings) -> dict[str, Any] | None:

@@ -80,9 +80,9 @@ def require(lab: Lab, kind: str, name: str, *, step: int, notebook: str) -> Mapp
     return entry.facts
 
 
-def refuse_foreign(lab: Lab, kind: str, name: str, tags: Mapping[str, str]) -> None:
+def refuse_foreign(lab: Lab, kind: str, name: str, read_tags: Callable[[], Mapping[str, str]]) -> None:
     """Raise LabError if something of that name is there already and neither journal nor tags say it is this lab's."""
-    if lab.journal.find(kind, name) or tags.get("Lab") == lab.settings.lab_id:
+    if lab.journal.find(kind, name) or read_tags().get("Lab") == lab.settings.lab_id:
         return
     raise LabError(
         f"The {kind} {name} is there already, and it is not this lab's. It was left alone.",

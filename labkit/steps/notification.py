@@ -189,7 +189,7 @@ def create_bucket(lab: Lab) -> Bucket:
         lab.journal.created("existing bucket", name)
         return Bucket(name, lab.connection.region, made=False, own=False)
     if there:
-        refuse_foreign(lab, "bucket", name, _bucket_tags(lab))
+        refuse_foreign(lab, "bucket", name, lambda: _bucket_tags(lab))
     else:
         configuration: dict[str, Any] = {"Tags": as_tag_list(lab.settings.tags)}
         if lab.connection.region != "us-east-1":  # the one region that must not be named
@@ -350,7 +350,7 @@ def create_event_notification(lab: Lab) -> EventNotification:
         return EventNotification(NOTIFICATION_NAME, bucket, arn, made=False)
     after = _without_own_rule(lab, before)
     if any(other.get("Id") == NOTIFICATION_NAME for other in after.get("TopicConfigurations", [])):
-        refuse_foreign(lab, "event notification", NOTIFICATION_NAME, {})
+        refuse_foreign(lab, "event notification", NOTIFICATION_NAME, dict)
     after["TopicConfigurations"] = [*after.get("TopicConfigurations", []), rule]
     hint = "S3 may not publish to the topic: allow_s3_to_publish(lab) sets the policy that lets it."
     with making(lab, "event notification", NOTIFICATION_NAME, hint):

@@ -199,7 +199,7 @@ def _create_queue(lab: Lab, name: str, attributes: dict[str, str], dead_letter_q
     visibility = int(attributes.get("VisibilityTimeout", 30))  # 30 s is SQS's own default
     url = queue_url(lab, name)
     if url is not None:
-        refuse_foreign(lab, "queue", name, sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
+        refuse_foreign(lab, "queue", name, lambda: sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
         lab.journal.created("queue", name, arn=arn, url=url)
         return Queue(name, arn, url, visibility, dead_letter_queue, made=False)
     with making(lab, "queue", name):

@@ -141,19 +141,19 @@ def create_role(lab: Lab, function_name: str) -> Role:
     iam, name, document = lab.client("iam"), lab.settings.role_name(function), role_policy(lab, function)
     answer = found_or_none(iam.get_role, RoleName=name)
     if answer is not None:
-        refuse_foreign(lab, "role", name, from_tag_list(answer["Role"].get("Tags", [])))
-    with making(lab, "role", name, "Accounts that forbid iam:CreateRole have a role to use: open_lab(role_arn=...)."):
-        if answer is None:
-            answer = iam.create_role(
-                RoleName=name,
-                AssumeRolePolicyDocument=json.dumps(TRUST),
-                Description=f"What {function.name} of the lab {lab.settings.lab_id} may do.",
-                Tags=as_tag_list(lab.settings.tags),
-            )
-            made = True
-        else:
-            made = False
-        if _inline_policy(lab, name) != document:
+        tags = from_tag_list(answer["Role"].get("Tags", []))
+        refuse_foreign(lab, "role", name, lambda: tags)
+    made = answer is None
+    if made or _inline_policy(lab, name) != document:
+        hint = "Accounts that forbid iam:CreateRole have a role to use: open_lab(role_arn=...)."
+        with making(lab, "role", name, hint):
+            if made:
+                answer = iam.create_role(
+                    RoleName=name,
+                    AssumeRolePolicyDocument=json.dumps(TRUST),
+                    Description=f"What {function.name} of the lab {lab.settings.lab_id} may do.",
+                    Tags=as_tag_list(lab.settings.tags),
+                )
             iam.put_role_policy(RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(document))
     arn = answer["Role"]["Arn"]
     lab.journal.created("role", name, arn=arn)

@@ -64,8 +64,7 @@ def create_topic(lab: Lab) -> Topic:
     """
     sns, name, arn = lab.client("sns"), lab.settings.topic_name, topic_arn(lab)
     if topic_attributes(lab) is not None:
-        tags = from_tag_list(sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
-        refuse_foreign(lab, "topic", name, tags)
+        refuse_foreign(lab, "topic", name, lambda: from_tag_list(sns.list_tags_for_resource(ResourceArn=arn)["Tags"]))
         lab.journal.created("topic", name, arn=arn)
         return Topic(name, arn, lab.connection.account, made=False)
     with making(lab, "topic", name):

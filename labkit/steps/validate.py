@@ -90,9 +90,14 @@ def list_results(lab: Lab) -> Listing:
     return Listing(bucket, tuple(found))
 
 
+def uploaded_photos(lab: Lab) -> list[str]:
+    """The keys of the photos that the lab has put in, the last one at the end."""
+    return [e.name for e in lab.journal.entries("object") if e.state == "created" and e.name != INGEST_FOLDER]
+
+
 def last_photo(lab: Lab) -> str:
     """The key of the photo uploaded last; LabError if there was none."""
-    photos = [e.name for e in lab.journal.entries("object") if e.state == "created" and e.name != INGEST_FOLDER]
+    photos = uploaded_photos(lab)
     if not photos:
         raise LabError(
             "No photo was uploaded yet.",

@@ -303,12 +303,50 @@ def test_clean_up_empties_the_bucket_of_old_versions_and_unfinished_uploads(lab)
 
 
 def test_catch_up_makes_only_what_is_missing(lab):
-    assert labkit.catch_up(lab, to=2).new
-    assert labkit.catch_up(lab, to=2).new == ()
+    assert labkit.catch_up(lab, to=1).sentence() == "Step 1 is done: 1 thing was missing, and has just been made."
+    assert labkit.catch_up(lab, to=1).sentence() == "Step 1 is done: nothing was missing."
+    made = labkit.catch_up(lab, to=4)
+    assert made.sentence() == f"Steps 1 to 4 are done: {len(made.new)} things were missing, and have just been made."
+    mark = lab.connection.calls.total
+    assert labkit.catch_up(lab, to=4).new == ()
+    calls = [call.operation for call in lab.connection.calls.since(mark)]
+    assert len(calls) < 50
+    assert not [name for name in calls if name.startswith(("Create", "Update", "Add", "Subscribe", "PutRole"))]
+
+
+def test_catch_up_makes_again_what_was_deleted_and_puts_right_what_was_changed(lab):
     labkit.catch_up(lab, to=4)
-    lab.client("sqs").delete_queue(QueueUrl=labkit.create_queue(lab, "CreateWebImage").url)
-    labkit.catch_up(lab, to=4)
+    url = labkit.create_queue(lab, "CreateWebImage").url
+    lab.client("sqs").delete_queue(QueueUrl=url)
+    name = lab.settings.function_name(lab.settings.functions[0])
+    lab.client("lambda").update_function_configuration(FunctionName=name, Handler="gone.handler")
+    lab.client("sns").set_topic_attributes(
+        TopicArn=labkit.create_topic(lab).arn, AttributeName="Policy", AttributeValue='{"Statement": []}'
+    )
+    web = lab.settings.queue_name(lab.settings.functions[1])
+    again = labkit.catch_up(lab, to=4)
+    assert again.new == (("queue", web), ("queue policy", web), ("topic policy", lab.settings.topic_name))
     assert labkit.check_queues(lab).passed
+    assert labkit.check_notification(lab).passed
+    assert labkit.check_functions(lab).passed
+
+
+def test_catch_up_sends_a_photo_through_unless_the_last_one_came_through(lab):
+    labkit.catch_up(lab, to=4)
+    upload = labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"))
+    labkit.wait_for_results(lab, upload)
+    assert labkit.catch_up(lab, to=5).new == (("object", "ingest/"),)
+    assert labkit.last_photo(lab) == upload.key
+    lab.client("s3").delete_object(Bucket=upload.bucket, Key=upload.expected[0])
+    assert labkit.catch_up(lab, to=5).new == (("object", "ingest/MonaLisa.jpg"),)
+    assert labkit.check_results(lab, "ingest/MonaLisa.jpg").passed
+
+
+def test_the_last_photo_is_the_one_uploaded_last_also_if_it_was_uploaded_before(lab):
+    labkit.catch_up(lab, to=3)
+    for name in ("a.jpg", "b.jpg", "a.jpg"):
+        labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"), name=name)
+    assert labkit.last_photo(lab) == "ingest/a.jpg"
 
 
 def test_there_is_no_step_nine(lab):
