@@ -16,25 +16,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
 import xmltodict  # type: ignore[import-untyped]  # moto's own
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 from moto.awslambda import models as lambda_models
 from moto.awslambda.models import lambda_backends
 from moto.core import responses as core_responses
-from moto.core.utils import (
-    camelcase_to_underscores,
-    iso_8601_datetime_with_milliseconds,
-    method_names_from_class,
-    utcnow,
-)
+from moto.core.utils import camelcase_to_underscores, iso_8601_datetime_with_milliseconds, method_names_from_class
 from moto.iam import aws_managed_policies
 from moto.iam import models as iam_models
 from moto.iam.access_control import PermissionResult
@@ -455,6 +445,9 @@ class Subscription(sns_models.Subscription):
         _send_to_queue(backend, name, message, self.topic.arn, "sns.amazonaws.com", **more)
 
 
+_CERTIFICATE = f"SimpleNotificationService-{secrets.token_hex(16)}.pem"
+
+
 def _raw_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
     return {
         name: {
@@ -478,19 +471,16 @@ def envelope(
     """
     topic_arn = subscription.topic.arn
     region = topic_arn.split(":")[3]
-    signed = {"Message": message, "MessageId": message_id}
-    if subject:
-        signed["Subject"] = subject
-    signed |= {"Timestamp": _published_at(message_id), "TopicArn": topic_arn, "Type": "Notification"}
+    timestamp, signature = _published(message_id)
     fields: dict[str, Any] = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic_arn}
     if subject:
         fields["Subject"] = subject
     fields |= {
         "Message": message,
-        "Timestamp": signed["Timestamp"],
+        "Timestamp": timestamp,
         "SignatureVersion": "1",
-        "Signature": _signer.sign("".join(f"{name}\n{value}\n" for name, value in signed.items())),
-        "SigningCertURL": f"https://sns.{region}.amazonaws.com/{_signer.certificate_name}",
+        "Signature": signature,
+        "SigningCertURL": f"https://sns.{region}.amazonaws.com/{_CERTIFICATE}",
         "UnsubscribeURL": (
             f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"
         ),
@@ -501,45 +491,9 @@ def envelope(
 
 
 @lru_cache(maxsize=256)
-def _published_at(_message_id: str) -> str:
-    """The time of a message: the same for every subscriber, and so is the signature."""
-    return iso_8601_datetime_with_milliseconds()
-
-
-class _Signer:
-    """One key and certificate for all messages; the same text is signed once."""
-
-    def __init__(self) -> None:
-        self.certificate_name = f"SimpleNotificationService-{secrets.token_hex(16)}.pem"
-        self._lock = threading.Lock()
-        self._key: rsa.RSAPrivateKey | None = None
-        self._latest = ("", "")
-
-    def sign(self, text: str) -> str:
-        """Return the base64 signature, version 1: RSA over SHA-1."""
-        with self._lock:
-            if self._latest[0] != text:
-                signature = self._private_key().sign(text.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
-                self._latest = (text, base64.b64encode(signature).decode())
-            return self._latest[1]
-
-    def _private_key(self) -> rsa.RSAPrivateKey:
-        if self._key is None:
-            self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        return self._key
-
-    def certificate(self) -> bytes:
-        """Return the certificate that SigningCertURL names, as PEM."""
-        with self._lock:
-            key = self._private_key()
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(utcnow()).not_valid_after(utcnow() + timedelta(days=365))
-        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-_signer = _Signer()
+def _published(_message_id: str) -> tuple[str, str]:
+    """The time of a message and its signature, which is made up; each the same for every subscriber."""
+    return iso_8601_datetime_with_milliseconds(), base64.b64encode(secrets.token_bytes(256)).decode()
 
 
 # --- IAM -------------------------------------------------------------------------------------------------------
