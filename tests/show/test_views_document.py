@@ -28,27 +28,3 @@ def test_the_examples_run(built_lab, monkeypatch):
     monkeypatch.setattr(labkit, "open_lab", lambda: built_lab)
     for example in EXAMPLES:
         exec(compile(example, str(DOCUMENT), "exec"), names)
-
-
-def test_no_view_calls_aws(built_lab):
-    """Everything is read first; then the connection may not be used any more."""
-    labkit.wait_for_results(built_lab, labkit.upload_photo(built_lab, sample("AWS.jpg")))
-    for function in built_lab.settings.functions:
-        labkit.wait_for_logs(built_lab, function.name, key="ingest/AWS.jpg")
-    logs = [labkit.read_logs(built_lab, function.name) for function in built_lab.settings.functions]
-    read = (
-        labkit.survey(built_lab),
-        labkit.read_results(built_lab, "ingest/AWS.jpg"),
-        labkit.trace(built_lab, "ingest/AWS.jpg"),
-    )
-    before = built_lab.connection.calls.total
-    for view in (
-        labkit.draw_lab(read[0]),
-        labkit.gallery(read[1]),
-        labkit.timeline(read[2]),
-        labkit.log_table(logs),
-        labkit.monitor(logs),
-        labkit.show_calls(built_lab),
-    ):
-        assert view._repr_mimebundle_()["text/html"]
-    assert built_lab.connection.calls.total == before
