@@ -11,7 +11,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Polygon, Rectangle
 
 from labkit.insight.survey import FAILING, MADE, MISSING, Part, Survey
 from labkit.show.canvas import Canvas, width_of
-from labkit.show.picture import Picture, shown
+from labkit.show.picture import Picture, as_picture
 
 # One unit is 1/100 inch.
 WIDTH, TOP, ROW, BOTTOM = 1176, 46, 168, 42
@@ -107,7 +107,7 @@ def draw_lab(survey: Survey, here: str | None = None) -> Picture:
     for part in survey.parts:
         _part(canvas, part, boxes[part])
     _legend(canvas, here)
-    return shown(
+    return as_picture(
         canvas.image(),
         alt=_in_words(survey, here),
         caption=f"{survey.sentence()}{f' You are here: {here}.' if here else ''}",

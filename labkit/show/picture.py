@@ -114,7 +114,7 @@ def drawn(
     table: Iterable[Sequence[object]] = (),
 ) -> Picture:
     """A matplotlib figure as a Picture."""
-    return shown(rendered(figure), alt=alt, caption=caption, columns=columns, table=table)
+    return as_picture(rendered(figure), alt=alt, caption=caption, columns=columns, table=table)
 
 
 def rendered(figure: Figure) -> Image.Image:
@@ -126,7 +126,7 @@ def rendered(figure: Figure) -> Image.Image:
     return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")  # type: ignore[no-untyped-call]
 
 
-def shown(
+def as_picture(
     image: Image.Image,
     *,
     alt: str,
