@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from labkit.local.log_stream import LogStream, Output
+from labkit.local.log_stream import LogStream, Output, Report, timestamp
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _WATCH_SECONDS = 0.02  # how often memory is looked at while a function runs
@@ -77,6 +77,11 @@ class Outcome:
 
     payload: bytes
     error: str | None = None
+
+    @classmethod
+    def failure(cls, error: str, message: str) -> Outcome:
+        """Return the outcome of a failure that the service itself tells of."""
+        return cls(json.dumps({"errorType": error, "errorMessage": message}).encode(), error)
 
 
 class InitFailed(Exception):
@@ -216,7 +221,7 @@ class Environment:
             outcome = self._exit_outcome(None, "Runtime.OutOfMemory")
         elif time.perf_counter() >= deadline:
             self.kill()
-            outcome = _failure("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
+            outcome = Outcome.failure("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
         else:
             return
         self._read_output(to_the_end=True)
@@ -238,7 +243,8 @@ class Environment:
         if outcome.error == "Sandbox.Timedout":
             duration_ms = float(self.spec.timeout_seconds * 1000)
         init_ms, self._init_unreported = (self.init_ms if self._init_unreported else None), False
-        self.log.report(invocation.request_id, duration_ms, init_ms, self.spec.memory_mb, self._peak_mb, outcome.error)
+        report = Report(invocation.request_id, duration_ms, init_ms, self.spec.memory_mb, self._peak_mb, outcome.error)
+        self.log.report(report)
         self.idle_since = time.monotonic()
         return outcome
 
@@ -295,7 +301,7 @@ class Environment:
     def _answered(self, call: _Call, invocation: Invocation) -> Outcome:
         if len(call.body) > MAX_PAYLOAD_BYTES:
             message = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES + 100} bytes)."
-            outcome = _failure("Function.ResponseSizeTooLarge", message)
+            outcome = Outcome.failure("Function.ResponseSizeTooLarge", message)
             self._reply(call.connection, b"413 Request Entity Too Large", outcome.payload)
             return self._finished(outcome, invocation)
         self._reply(call.connection, b"202 Accepted", b'{"status":"OK"}')
@@ -320,8 +326,8 @@ class Environment:
         self.kill()
         self._read_output(to_the_end=True)
         text = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
-        self.log.line(f"{_utc_now()} {invocation.request_id} {text}\n\n")
-        return _failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {text}")
+        self.log.line(f"{timestamp(time.time())} {invocation.request_id} {text}\n\n")
+        return Outcome.failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {text}")
 
     def _exit_outcome(self, request_id: str | None, error: str = "Runtime.ExitError") -> Outcome:
         """Tell how the process ended, in AWS's words."""
@@ -333,7 +339,7 @@ class Environment:
         else:
             how = f"Runtime exited with error: exit status {status}"
         prefix = f"RequestId: {request_id} Error: " if request_id else ""
-        return _failure(error, prefix + how)
+        return Outcome.failure(error, prefix + how)
 
     # --- the Runtime API ---------------------------------------------------------------------------------
 
@@ -477,19 +483,11 @@ def _parse(connection: _Connection) -> _Call | None:
     return _Call(connection, method, path, headers, body)
 
 
-def _failure(error: str, message: str) -> Outcome:
-    return Outcome(json.dumps({"errorType": error, "errorMessage": message}).encode(), error)
-
-
 def _error_type(body: bytes) -> str:
     try:
         return str(json.loads(body).get("errorType") or "Unhandled")
     except (ValueError, AttributeError):
         return "Unhandled"
-
-
-def _utc_now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{int(time.time() * 1000) % 1000:03d}Z"
 
 
 class _KernelsPeak:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import sys
@@ -24,7 +23,7 @@ from moto.logs.models import logs_backends
 
 from labkit.local import behaviour, roles
 from labkit.local.environment import Environment, InitFailed, Invocation, NotDelivered, Outcome, Place, Spec
-from labkit.local.log_stream import JsonLogStream, LogStream
+from labkit.local.log_stream import JsonLogStream, LogStream, Report
 from labkit.local.task_code import BadPackage, TaskFolders
 
 HOST_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -158,7 +157,7 @@ class Fleet:
             duration_ms = (time.perf_counter() - started) * 1000
             log.init_report(duration_ms, "invoke", failed.error)
             log.start(request_id, spec.version)
-            log.report(request_id, duration_ms, None, spec.memory_mb, failed.peak_mb, failed.error)
+            log.report(Report(request_id, duration_ms, None, spec.memory_mb, failed.peak_mb, failed.error))
             raise
 
     def _start(self, spec: Spec, code: bytes, log: LogStream, seconds: float) -> Environment:
@@ -287,7 +286,7 @@ def _refuse_foreign_runtime(spec: Spec, log: LogStream) -> None:
 
 def _init_failure(error: str, message: str, log: LogStream) -> InitFailed:
     log.line(f"[ERROR] {error}: {message}")
-    return InitFailed(Outcome(json.dumps({"errorType": error, "errorMessage": message}).encode(), error))
+    return InitFailed(Outcome.failure(error, message))
 
 
 def _trace_id() -> str:

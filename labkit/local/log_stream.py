@@ -10,6 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from moto.logs.exceptions import ResourceNotFoundException
@@ -17,6 +18,28 @@ from moto.logs.models import LogsBackend
 
 _TAIL_BYTES = 4096
 _KEPT_BACK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of an invocation: durations in milliseconds, memory in MB. Init is None when warm."""
+
+    request_id: str
+    duration_ms: float
+    init_ms: float | None
+    memory_mb: int
+    peak_mb: int
+    error: str | None
+
+    @property
+    def billed_ms(self) -> int:
+        """What is paid for: init counts, and every begun millisecond."""
+        return math.ceil(self.duration_ms + (self.init_ms or 0.0))
+
+    @property
+    def used_mb(self) -> int:
+        """The peak, which Lambda never shows above the function's size."""
+        return min(self.peak_mb, self.memory_mb)
 
 
 class LogStream:
@@ -61,28 +84,20 @@ class LogStream:
         """Forget that an invocation was opened, if nobody has seen it yet: nothing ran."""
         del self._pending[-1:]
 
-    def report(
-        self,
-        request_id: str,
-        duration_ms: float,
-        init_ms: float | None,
-        memory_mb: int,
-        peak_mb: int,
-        error: str | None,
-    ) -> None:
-        """Close an invocation with its figures. Init counts into what is billed."""
-        billed_ms = math.ceil(duration_ms + (init_ms or 0.0))
+    def report(self, report: Report) -> None:
+        """Close an invocation with its figures."""
         text = (
-            f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {billed_ms} ms\t"
-            f"Memory Size: {memory_mb} MB\tMax Memory Used: {min(peak_mb, memory_mb)} MB\t"
+            f"REPORT RequestId: {report.request_id}\tDuration: {report.duration_ms:.2f} ms\t"
+            f"Billed Duration: {report.billed_ms} ms\tMemory Size: {report.memory_mb} MB\t"
+            f"Max Memory Used: {report.used_mb} MB\t"
         )
-        if init_ms is not None:
-            text += f"Init Duration: {init_ms:.2f} ms\t"
-        if error == "Sandbox.Timedout":
+        if report.init_ms is not None:
+            text += f"Init Duration: {report.init_ms:.2f} ms\t"
+        if report.error == "Sandbox.Timedout":
             text += "Status: timeout"
-        elif error is not None and error.startswith(("Runtime.", "Function.", "Sandbox.")):
-            text += f"Status: error\tError Type: {error}"
-        self.line(f"END RequestId: {request_id}\n")
+        elif report.error is not None and report.error.startswith(("Runtime.", "Function.", "Sandbox.")):
+            text += f"Status: error\tError Type: {report.error}"
+        self.line(f"END RequestId: {report.request_id}\n")
         self.line(text + "\n")
         self.flush()
 
@@ -120,8 +135,7 @@ class JsonLogStream(LogStream):
 
     def _platform(self, kind: str, record: dict[str, Any], when: float | None = None) -> None:
         when = when or time.time()
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when)) + f".{int(when * 1000) % 1000:03d}Z"
-        self.line(json.dumps({"time": moment, "type": f"platform.{kind}", "record": record}), when)
+        self.line(json.dumps({"time": timestamp(when), "type": f"platform.{kind}", "record": record}), when)
 
     def init_start(self, runtime: str, when: float) -> None:
         """Say that a cold start began, at this moment in seconds since 1970."""
@@ -140,26 +154,23 @@ class JsonLogStream(LogStream):
         self._invocation.clear()
         self._platform("start", {"requestId": request_id, "version": version})
 
-    def report(
-        self,
-        request_id: str,
-        duration_ms: float,
-        init_ms: float | None,
-        memory_mb: int,
-        peak_mb: int,
-        error: str | None,
-    ) -> None:
+    def report(self, report: Report) -> None:
         """Close an invocation with its figures."""
         metrics = {
-            "durationMs": round(duration_ms, 3),
-            "billedDurationMs": math.ceil(duration_ms + (init_ms or 0.0)),
-            "memorySizeMB": memory_mb,
-            "maxMemoryUsedMB": min(peak_mb, memory_mb),
+            "durationMs": round(report.duration_ms, 3),
+            "billedDurationMs": report.billed_ms,
+            "memorySizeMB": report.memory_mb,
+            "maxMemoryUsedMB": report.used_mb,
         }
-        if init_ms is not None:
-            metrics["initDurationMs"] = round(init_ms, 3)
-        self._platform("report", {"requestId": request_id, "metrics": metrics} | _status(error))
+        if report.init_ms is not None:
+            metrics["initDurationMs"] = round(report.init_ms, 3)
+        self._platform("report", {"requestId": report.request_id, "metrics": metrics} | _status(report.error))
         self.flush()
+
+
+def timestamp(when: float) -> str:
+    """Return a moment, in seconds since 1970, as Lambda writes it: UTC with milliseconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when)) + f".{int(when * 1000) % 1000:03d}Z"
 
 
 def _status(error: str | None) -> dict[str, str]:

@@ -236,14 +236,15 @@ class Queue(models.Queue):
             self._hide(message, _now() + seconds * 1000)
             self._changed.notify()
 
-    def take_all(self, count: int) -> list[Message]:
-        """Remove and return up to `count` waiting messages: what a redrive moves."""
+    def take_out(self) -> Message | None:
+        """Remove and return the message that has waited longest, if there is one: what a redrive moves."""
         with self._changed:
             self._wake_up()
-            moved = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-            for message in moved:
-                self._forget(message)
-            return moved
+            if not self._ready:
+                return None
+            message = self._ready.popleft()
+            self._forget(message)
+            return message
 
     def wait_for_messages(self, timeout: float, given_up: Callable[[], bool] = lambda: False) -> None:
         """Return when a message can be received, or after `timeout` seconds, or when woken and given up."""
@@ -379,10 +380,10 @@ class MessageMove:
 
     def _run(self) -> None:
         while self.moved < self.to_move and not self._cancelled.is_set():
-            messages = self.source.take_all(1)
-            if not messages:
+            message = self.source.take_out()
+            if message is None:
                 break
-            if not self._move(messages[0]):
+            if not self._move(message):
                 return
             if self.per_second:
                 self._cancelled.wait(1 / self.per_second)
