@@ -118,7 +118,8 @@ class Poller:
         queue.wait_for_messages(20, lambda: self._stopped.is_set() or not self._mapping.enabled)
         function = self._function()
         if function is None or not self._fleet.has_room(function) or not may_receive(function, queue):
-            self._stopped.wait(0.05)  # what waits stays in the queue
+            queue.wake_everyone()  # what waits stays in the queue, for whoever else waits for it
+            self._stopped.wait(0.05)
             return
         if self._stopped.is_set() or self._mapping.state != "Enabled":
             return

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from account import GATE, Gate, until
@@ -266,8 +267,12 @@ def test_a_function_without_any_concurrency_leaves_everything_in_the_queue(aws):
     url, arn = aws.queue()
     aws.lam.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     aws.mapping(function, arn)
-    aws.sqs.send_message(QueueUrl=url, MessageBody="waits")
-    (message,) = aws.receive(url)
+    with ThreadPoolExecutor(1) as somebody_else:
+        receiving = somebody_else.submit(
+            aws.sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20, MessageSystemAttributeNames=["All"]
+        )
+        aws.sqs.send_message(QueueUrl=url, MessageBody="waits")
+        (message,) = receiving.result(timeout=15)["Messages"]
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
