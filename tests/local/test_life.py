@@ -177,7 +177,7 @@ def test_a_server_killed_together_with_its_warden_is_cleared_up_by_the_next_star
 
 
 def test_it_ends_when_idle(folder):
-    server = local.start(folder, idle_seconds=0.2)
+    server = local.start(folder, idle_seconds=2)  # it must still be there when the start looks for it
     until(lambda: gone(server.pid))
     assert left_in(folder) == ["server.log", "start.lock"]
 
@@ -250,9 +250,9 @@ def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(fold
 
 
 def test_a_hanging_server_is_replaced(folder, monkeypatch):
+    server = local.start(folder)
     monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 2.0)  # which the new server must keep to
     monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
-    server = local.start(folder)
     os.kill(server.pid, signal.SIGSTOP)
     again = local.start(folder)
     assert again.pid != server.pid
@@ -260,9 +260,9 @@ def test_a_hanging_server_is_replaced(folder, monkeypatch):
 
 
 def test_a_hanging_server_can_be_stopped(folder, monkeypatch):
+    server = local.start(folder)
     monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 0.3)
     monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
-    server = local.start(folder)
     os.kill(server.pid, signal.SIGSTOP)
     assert local.stop(folder) is True
     assert gone(server.pid)
