@@ -155,11 +155,11 @@ class S3Backend(s3_models.S3Backend):
         bucket = self.get_bucket(bucket_name)
         skip_validation = notification_config.pop("skip_validation", False)
         before = bucket.notification_configuration
-        bucket.set_notification_configuration(notification_config)
         try:
+            bucket.set_notification_configuration(notification_config)
             if bucket.notification_configuration is not None:
                 _check_notifications(bucket, bucket.notification_configuration, skip_validation)
-        except InvalidArgumentError:
+        except Exception:
             bucket.notification_configuration = before
             raise
         send_test_event(self.account_id, bucket, really=True)

@@ -56,6 +56,18 @@ def test_a_topic_that_does_not_exist_is_refused(aws):
     )
 
 
+def test_a_topic_of_another_region_is_refused_and_the_configuration_stays(aws):
+    bucket, topic, _, _ = aws.pipeline()
+    aws.notify(bucket, topic)
+    code, message = refusal(aws.notify, bucket=bucket, topic=topic.replace("us-east-1", "eu-west-1"))
+    assert (code, message) == (
+        "InvalidArgument",
+        "The notification destination service region is not valid for the bucket location constraint",
+    )
+    (kept,) = aws.s3.get_bucket_notification_configuration(Bucket=bucket)["TopicConfigurations"]
+    assert kept["TopicArn"] == topic
+
+
 def test_the_destination_is_not_looked_at_when_the_caller_says_so(aws):
     bucket, topic, _, _ = aws.pipeline(topic_allows=False)
     aws.notify(bucket, topic, SkipDestinationValidation=True)
