@@ -61,6 +61,12 @@ class _TellingGroup(click.Group):
         except LabError as error:
             click.echo(str(error), err=True)
             ctx.exit(1)
+        except OSError as error:
+            if error.filename is None:  # not about a file or folder that was named
+                raise
+            said = f"{error.filename} cannot be used: {error.strerror}."
+            click.echo(str(LabError(said, hint="Name a folder or file that you may read and write.")), err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_TellingGroup, context_settings={"help_option_names": ["-h", "--help"]})

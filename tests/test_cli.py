@@ -52,6 +52,13 @@ class TestHelp:
         assert done.stdout.startswith("labkit, version ")
 
 
+def test_a_folder_that_cannot_be_written_is_named_without_a_traceback(workspace):
+    (workspace / "file").write_text("in the way")
+    done = labkit("build", "--here", "--out", str(workspace / "file" / "zips"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{workspace / 'file' / 'zips'} cannot be used: Not a directory.\n  try: ")
+
+
 class TestWithNothingRunning:
     def test_status_says_so_and_starts_nothing(self, workspace):
         done = labkit("status")
