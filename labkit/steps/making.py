@@ -106,6 +106,16 @@ def pretty(document: object) -> str:
     return json.dumps(document, indent=2)
 
 
+def conditions(statement: Mapping[str, Any]) -> str:
+    """The conditions of a policy's statement in words, one line each; a dash if there are none."""
+    lines = [
+        f"{key} {operator} {value}"
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, value in keys.items()
+    ]
+    return "\n".join(lines) or "-"
+
+
 def parsed(document: str | Mapping[str, Any] | None) -> dict[str, Any]:
     """A policy document from JSON, or as a client has decoded it already; empty if there is none."""
     return dict(json.loads(document) if isinstance(document, str) else document) if document else {}

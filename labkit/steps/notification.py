@@ -16,6 +16,7 @@ from labkit.result import Check, Checks, Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME
 from labkit.steps.making import (
     as_tag_list,
+    conditions,
     deleting,
     equal,
     found_or_none,
@@ -101,13 +102,7 @@ class TopicPolicy(Result):
         """One row a statement."""
         for statement in self.document["Statement"]:
             who = ", ".join(statement["Principal"].values())
-            actions = statement["Action"]
-            condition = "\n".join(
-                f"{key} {operator} {value}"
-                for operator, keys in statement.get("Condition", {}).items()
-                for key, value in keys.items()
-            )
-            yield statement["Sid"], who, actions if isinstance(actions, str) else "\n".join(actions), condition or "-"
+            yield statement["Sid"], who, "\n".join(as_list(statement["Action"])), conditions(statement)
 
     def json(self) -> str:
         """The policy document as AWS keeps it."""

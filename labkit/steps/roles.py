@@ -13,6 +13,7 @@ from labkit.result import Check, Result
 from labkit.settings import INGEST_FOLDER, FunctionSettings
 from labkit.steps.making import (
     as_tag_list,
+    conditions,
     deleting,
     found_or_none,
     from_tag_list,
@@ -60,8 +61,7 @@ class Role(Result):
         """One row a statement."""
         for statement in self.document.get("Statement", ()):
             actions = "\n".join(statement["Action"])
-            condition = statement.get("Condition")
-            yield statement["Sid"], actions, statement["Resource"], json.dumps(condition) if condition else "-"
+            yield statement["Sid"], actions, statement["Resource"], conditions(statement)
 
     def json(self) -> str:
         """The policy document as AWS keeps it."""

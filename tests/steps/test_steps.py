@@ -143,7 +143,8 @@ def test_notification_keeps_what_others_have_set_on_the_bucket(lab):
 
 def test_one_function_call_by_call_as_in_the_console(lab):
     do(lab, 3)
-    labkit.create_role(lab, "CreateThumbnail")
+    role = labkit.create_role(lab, "CreateThumbnail")
+    assert {row[0]: row[3] for row in role.rows()}["TellDeletedFromForbidden"] == "s3:prefix StringLike ingest/*"
     name = lab.settings.function_name(lab.settings.functions[0])
     created = labkit.create_function(lab, "CreateThumbnail")
     assert created.console() == (
