@@ -96,9 +96,8 @@ def _connect_local(workspace: Path) -> Connection:
     try:
         server = local.start(workspace / LOCAL_FOLDER)
     except local.LocalError as error:
-        raise LabError(
-            "The embedded AWS did not start.", where="opening the lab (local)", aws_said=None, hint=str(error)
-        ) from error
+        hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
+        raise LabError(str(error), where="opening the lab (local)", hint=hint) from error
     session = _blind_session(server.region, "labkit-local", "not-a-secret")
     return Connection("local", session, server.region, server.account, server.url, str(server.started))
 
@@ -211,7 +210,9 @@ def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) ->
             if where != "endpoint":
                 raise
             raise LabError(
-                f"Nothing answers at {endpoint_url}.", where="opening the lab (endpoint)", hint=str(error)
+                f"Nothing answers at {endpoint_url}: {error}",
+                where="opening the lab (endpoint)",
+                hint="Is the server running, and is that its address?",
             ) from error
 
 

@@ -113,8 +113,7 @@ def telling(where: str, hint: str | None = None) -> Iterator[None]:
         ) from error
     except BotoCoreError as error:
         raise LabError(
-            "A call did not reach AWS.",
+            f"A call did not reach AWS: {error}",
             where=where,
-            aws_said=None,
-            hint=f"{error} Run the cell with open_lab() again: it starts the embedded AWS if it is gone.",
+            hint="Run the cell with open_lab() again: it starts the embedded AWS if it is gone.",
         ) from error

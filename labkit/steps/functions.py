@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from labkit.errors import LabError, error_code, error_message, telling
 from labkit.lab import Lab
@@ -235,7 +235,7 @@ def _create_function(lab: Lab, function: FunctionSettings, *, code: bytes, handl
 
     with making(lab, "function", name):
         _wait_for_role(create, role)
-        _wait_until_active(lab, name)
+        _wait_for(lab, name, "function_active_v2")
     lab.journal.created("function", name, arn=function_arn(lab, function))
     return _function(
         require_function(lab, function),
@@ -257,9 +257,19 @@ def refuse_blocked_runtime(lab: Lab) -> None:
         )
 
 
-def _wait_until_active(lab: Lab, name: str) -> None:
-    waiter = lab.client("lambda").get_waiter("function_active_v2")
-    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+def _wait_for(lab: Lab, name: str, waiter: str) -> None:
+    """Wait with one of boto3's own waiters; LabError with Lambda's reason if the function fails, or takes too long."""
+    try:
+        lab.client("lambda").get_waiter(waiter).wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    except WaiterError as error:
+        found = error.last_response.get("Configuration", {})
+        raise LabError(
+            f"The function {name} did not become ready.",
+            where=f"waiting for the function {name}",
+            aws_said=found.get("StateReason") or found.get("LastUpdateStatusReason") or str(error),
+            hint="Run the cell again. If Lambda has given the function up, take it away first: "
+            f"lab.client('lambda').delete_function(FunctionName={name!r}).",
+        ) from error
 
 
 def _wait_for_role(attempt: Any, role: str) -> None:
@@ -296,7 +306,7 @@ def require_function(lab: Lab, function: FunctionSettings) -> dict[str, Any]:
     if entry is None or entry.state != "created":
         client, arn = lab.client("lambda"), function_arn(lab, function)
         refuse_foreign(lab, "function", name, lambda: client.list_tags(Resource=arn)["Tags"])
-        _wait_until_active(lab, name)  # whoever made it may have crashed while it was pending
+        _wait_for(lab, name, "function_active_v2")  # whoever made it may have crashed while it was pending
         lab.journal.created("function", name, arn=function_arn(lab, function))
     return found
 
@@ -356,8 +366,7 @@ def configure_function(lab: Lab, function_name: str, **configuration: Any) -> Fu
 def _updated(lab: Lab, function: FunctionSettings) -> Function:
     """The function once Lambda has taken over what was changed."""
     name = lab.settings.function_name(function)
-    waiter = lab.client("lambda").get_waiter("function_updated_v2")
-    waiter.wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    _wait_for(lab, name, "function_updated_v2")
     return _function(require_function(lab, function), (f"Successfully updated the function {name}.",))
 
 

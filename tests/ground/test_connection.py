@@ -89,8 +89,16 @@ def test_an_endpoint_needs_an_address(url, tmp_path):
 
 
 def test_an_endpoint_where_nobody_answers_is_named(tmp_path):
-    with pytest.raises(LabError, match=r"Nothing answers at http://127.0.0.1:9"):
+    with pytest.raises(LabError, match=r"Nothing answers at http://127.0.0.1:9") as caught:
         open_lab("endpoint", endpoint_url="http://127.0.0.1:9", workspace=tmp_path)
+    assert caught.value.hint() == "Is the server running, and is that its address?"
+
+
+def test_an_embedded_aws_that_does_not_start_says_why_and_what_to_try(tmp_path):
+    (tmp_path / ".labkit").write_text("a file where its folder belongs")
+    with pytest.raises(LabError, match="cannot use the folder") as caught:
+        open_lab("local", workspace=tmp_path)
+    assert "labkit stop" in caught.value.hint()
 
 
 def test_a_place_that_does_not_exist_is_answered_with_those_that_do(tmp_path):

@@ -58,7 +58,8 @@ def test_the_steps_own_hint_comes_first():
 def test_a_call_that_reaches_nobody_is_told_too():
     with pytest.raises(LabError, match="A call did not reach AWS") as caught, telling("making the topic"):
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
-    assert "http://127.0.0.1:9" in caught.value.hint()
+    assert "http://127.0.0.1:9" in caught.value.message
+    assert "open_lab()" in caught.value.hint()
 
 
 def test_other_errors_pass_untouched():

@@ -131,3 +131,30 @@ def test_what_stays_although_aws_took_the_order_is_told_and_kept_in_the_journal(
     monkeypatch.undo()
     clean_up(lab)
     assert lab.journal.entries() == ()
+
+
+def test_a_function_that_lambda_gives_up_is_told_with_lambdas_reason(account):
+    lab = account.open()
+    labkit.create_queues(lab)
+    labkit.create_roles(lab)
+
+    gave_up = [True]
+
+    def failed(**_):
+        if not gave_up:
+            return None
+
+        class Response:
+            status_code = 200
+
+        configuration = {"State": "Failed", "StateReason": "The image is no longer there."}
+        return Response(), {"Configuration": configuration, "ResponseMetadata": {}}
+
+    lab.connection.session.events.register_first("before-call.lambda.GetFunction", failed)
+    with pytest.raises(LabError, match="did not become ready") as caught:
+        labkit.create_function(lab, "CreateThumbnail")
+    name = lab.settings.function_name(lab.settings.functions[0])
+    assert "AWS said: The image is no longer there." in str(caught.value)
+    assert caught.value.hint().endswith(f"lab.client('lambda').delete_function(FunctionName={name!r}).")
+    gave_up.clear()
+    clean_up(lab)
