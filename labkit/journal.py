@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from labkit.errors import LabError
+from labkit.result import counted
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class Journal:
                 opened = {"suffix": suffix or new_suffix, "instance": instance}
                 self._append({"event": "opened", **opened})
             elif suffix not in (None, opened["suffix"]):
+                things = counted(len(self.entries()), "thing")
                 raise LabError(
-                    f"The lab {opened['suffix']} is still open here and has {len(self.entries())} things in AWS.",
+                    f"The lab {opened['suffix']} is still open here and has {things} in AWS.",
                     where=f"opening a lab with the suffix {suffix}",
                     hint="Clean it up first (`labkit clean`), or open the new one with a prefix of its own.",
                 )

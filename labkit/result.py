@@ -14,6 +14,11 @@ CHECKS_MIME = "application/vnd.labkit.checks+json"
 MANY_CHECKS = 15  # more lines than that, if all of them passed, are folded in a page
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 thing`, `2 things`, `1,200 things`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A plain table in columns, one line a row."""
     cells = [[str(cell) for cell in row] for row in [headers, *rows]]

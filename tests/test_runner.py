@@ -397,7 +397,7 @@ class TestTheLabOfARunElsewhere:
         done, said = self.run(lab, failing)
         assert done.failed is not None
         assert "ZeroDivisionError" in done.sentence()
-        assert f"Deleted 1 things of {lab.settings.lab_id}; 0 left." in said
+        assert f"Deleted 1 thing of {lab.settings.lab_id}; 0 left." in said
         assert self.topics(lab) == []
 
     def test_is_kept_on_wish(self, lab, failing):

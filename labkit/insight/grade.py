@@ -14,7 +14,7 @@ from typing import Any
 from labkit.errors import LabError, telling
 from labkit.journal import Journal
 from labkit.lab import Lab
-from labkit.result import Check, Checks, Result
+from labkit.result import Check, Checks, Result, counted
 from labkit.settings import INGEST_FOLDER
 from labkit.steps.functions import check_functions
 from labkit.steps.notification import bucket_exists, check_notification
@@ -76,7 +76,8 @@ class Sheet(Result):
 
     def sentence(self) -> str:
         """The score, and how many lines failed."""
-        return f"{self.student}: {self.score} of {FULL}, {len(self.reasons())} lines failed ({self.lab_id})."
+        failed = counted(len(self.reasons()), "line")
+        return f"{self.student}: {self.score} of {FULL}, {failed} failed ({self.lab_id})."
 
     def headers(self) -> Sequence[str]:
         """One row a part, then the lines that failed."""
@@ -113,7 +114,7 @@ class ClassSheet(Result):
     def sentence(self) -> str:
         """How many labs, and how many are whole."""
         whole = sum(sheet.score == FULL for sheet in self.sheets)
-        return f"{len(self.sheets)} labs, {whole} of them whole."
+        return f"{counted(len(self.sheets), 'lab')}, {whole} of them whole."
 
     def headers(self) -> Sequence[str]:
         """One row a lab."""

@@ -11,7 +11,7 @@ from labkit.errors import telling
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.policy import allows
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, FunctionSettings
 from labkit.steps.functions import find_trigger, function_configuration, log_group_exists
 from labkit.steps.notification import bucket_exists, find_notification, rule_filters, s3_publishes
@@ -111,8 +111,8 @@ def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str
     count = sum(item["Key"] != folder for item in answer.get("Contents", []))
     more = "or more " if answer.get("IsTruncated") else ""
     state = MADE if answer.get("KeyCount") else MISSING
-    holds += "" if count == 1 else "s"
-    return Part(kind, folder, state, f"{count} {more}{holds}" if count else "empty", function=function)
+    detail = counted(count, f"{more}{holds}") if count else "empty"
+    return Part(kind, folder, state, detail, function=function)
 
 
 def _notification(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
@@ -178,7 +178,7 @@ def _dead_letter_queue(lab: Lab, function: FunctionSettings) -> Part:
     if attributes is None:
         return Part("dead-letter queue", name, MISSING, function=function.name)
     dead = queue_depth(attributes).total
-    trouble = f"{dead} dead letter{'' if dead == 1 else 's'}" if dead else ""
+    trouble = counted(dead, "dead letter") if dead else ""
     return Part("dead-letter queue", name, FAILING if dead else MADE, "empty", trouble, function.name)
 
 
@@ -217,7 +217,7 @@ def _logs(lab: Lab, function: FunctionSettings) -> Part:
     count, failed = len(logs.requests), len(logs.errors())
     # An old failure that later requests have left behind is history; a failure that is the last word is trouble.
     trouble = f"{failed} of {count} requests failed" if failed and logs.requests[-1] in logs.errors() else ""
-    detail = f"{count} request{'' if count == 1 else 's'} logged" if count else "no request yet"
+    detail = f"{counted(count, 'request')} logged" if count else "no request yet"
     return Part("logs", name, FAILING if trouble else MADE, detail, trouble, function.name)
 
 
@@ -230,7 +230,7 @@ class QueueDepths(Result):
     def sentence(self) -> str:
         """How much there is in all."""
         total = sum(depth.total for _, depth in self.queues)
-        return f"{total} message{'' if total == 1 else 's'} in {len(self.queues)} queues, dead letters included."
+        return f"{counted(total, 'message')} in {len(self.queues)} queues, dead letters included."
 
     def headers(self) -> Sequence[str]:
         """One row a queue."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.progress import progress
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.samples import sample
 from labkit.steps.functions import create_functions
 from labkit.steps.making import found_or_none
@@ -56,13 +56,10 @@ class CaughtUp(Result):
     def sentence(self) -> str:
         """Up to which step, and how much was missing."""
         done = "Step 1 is done" if self.to == 1 else f"Steps 1 to {self.to} are done"
-        match len(self.new):
-            case 0:
-                return f"{done}: nothing was missing."
-            case 1:
-                return f"{done}: 1 thing was missing, and has just been made."
-            case count:
-                return f"{done}: {count} things were missing, and have just been made."
+        if not self.new:
+            return f"{done}: nothing was missing."
+        was, has = ("was", "has") if len(self.new) == 1 else ("were", "have")
+        return f"{done}: {counted(len(self.new), 'thing')} {was} missing, and {has} just been made."
 
     def headers(self) -> Sequence[str]:
         """One row a thing made just now."""

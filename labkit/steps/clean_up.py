@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from labkit.errors import LabError, WaitedTooLong, error_code, telling
 from labkit.journal import Entry
 from labkit.lab import Lab
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.settings import INGEST_FOLDER
 from labkit.steps.functions import delete_function, delete_log_group, delete_trigger, find_trigger, log_group_exists
 from labkit.steps.making import found_or_none
@@ -127,7 +127,7 @@ class Inventory(Result):
 
     def sentence(self) -> str:
         """How many things are left."""
-        return f"{len(self.things)} left: {self.lab_id} has {len(self.things) or 'no'} things in AWS."
+        return f"{len(self.things)} left: {self.lab_id} has {counted(len(self.things), 'thing')} in AWS."
 
     def headers(self) -> Sequence[str]:
         """One row a thing."""
@@ -148,7 +148,7 @@ class Receipt(Result):
 
     def sentence(self) -> str:
         """How many were deleted, how many are left."""
-        return f"Deleted {len(self.deleted)} things of {self.lab_id}; {len(self.left)} left."
+        return f"Deleted {counted(len(self.deleted), 'thing')} of {self.lab_id}; {len(self.left)} left."
 
     def headers(self) -> Sequence[str]:
         """One row a thing."""

@@ -14,7 +14,7 @@ from labkit.errors import LabError, telling
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.policy import as_list
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME, PROJECT_TAG
 from labkit.steps.functions import find_trigger
 from labkit.steps.making import found_or_none, from_tag_list, parsed
@@ -32,7 +32,9 @@ class Found(Result):
 
     def sentence(self) -> str:
         """How many things."""
-        return f"{len(self.entries) or 'No'} things in AWS belong to {self.lab_id} by their tags and suffix."
+        belong, their = ("belongs", "its") if len(self.entries) == 1 else ("belong", "their")
+        things = counted(len(self.entries), "thing")
+        return f"{things} in AWS {belong} to {self.lab_id} by {their} tags and suffix."
 
     def headers(self) -> Sequence[str]:
         """One row a thing."""
@@ -53,7 +55,8 @@ class Labs(Result):
 
     def sentence(self) -> str:
         """How many labs."""
-        return f"{len(self.labs) or 'No'} labs have something in account {self.account}, region {self.region}."
+        have = "has" if len(self.labs) == 1 else "have"
+        return f"{counted(len(self.labs), 'lab')} {have} something in account {self.account}, region {self.region}."
 
     def headers(self) -> Sequence[str]:
         """One row a lab."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.steps.queues import queue_attributes, queue_url
 from labkit.waiting import wait_until
 
@@ -25,8 +25,7 @@ class Redriven(Result):
 
     def sentence(self) -> str:
         """How many, from where to where."""
-        letters = "1 dead letter" if self.count == 1 else f"{self.count} dead letters"
-        return f"{letters} went from {self.source} back to {self.queue}."
+        return f"{counted(self.count, 'dead letter')} went from {self.source} back to {self.queue}."
 
     def rows(self) -> Iterable[Sequence[object]]:
         """The two queues."""
@@ -70,7 +69,7 @@ class DeadLetters(Result):
 
     def sentence(self) -> str:
         """How many there are."""
-        return f"{self.total} dead letter{'' if self.total == 1 else 's'} in {len(self.counts)} dead-letter queues."
+        return f"{counted(self.total, 'dead letter')} in {len(self.counts)} dead-letter queues."
 
     def headers(self) -> Sequence[str]:
         """One row a queue."""
@@ -94,5 +93,5 @@ def wait_for_dead_letters(lab: Lab, total: int = 1, *, seconds: float = 120) -> 
         letters = DeadLetters(tuple((name, int(a.get("ApproximateNumberOfMessages", 0))) for name, a in found))
         return letters if letters.total >= total else None
 
-    what = "a dead letter" if total == 1 else f"{total} dead letters"
-    return wait_until(ask, what=what, seconds=seconds, hint="doctor(lab) says where the messages are.")
+    what, hint = counted(total, "dead letter"), "doctor(lab) says where the messages are."
+    return wait_until(ask, what=what, seconds=seconds, hint=hint)

@@ -114,7 +114,7 @@ def test_a_notebook_whose_lab_was_cleaned_up_elsewhere_is_told_so(journal):
 
 def test_another_suffix_is_refused_while_something_is_left(journal):
     journal.created("topic", "news")
-    with pytest.raises(LabError, match="abcde is still open here and has 1 things") as caught:
+    with pytest.raises(LabError, match="abcde is still open here and has 1 thing in AWS") as caught:
         Journal(journal.path).open(suffix="other", new_suffix="z", instance="first")
     assert "labkit clean" in caught.value.hint()
 

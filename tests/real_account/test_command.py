@@ -99,7 +99,7 @@ def test_status_lists_all_labs_of_the_account(labkit, account):
     ann = account.open(prefix="ann-", suffix="one")
     do_the_lab(ann)
     done = labkit("status", *AT, "--all")
-    assert "1 labs have something in account 123456789012, region us-east-1." in done.output
+    assert "1 lab has something in account 123456789012, region us-east-1." in done.output
     assert "ann-image-lab-one" in done.output
     clean_up(ann)
 

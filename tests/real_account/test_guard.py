@@ -186,7 +186,7 @@ def test_two_labs_in_one_account_do_not_see_each_other(account):
 def test_a_lab_is_continued_only_under_its_own_suffix(account):
     workspace = account.new_workspace()
     create_topic(account.open(workspace=workspace, suffix="one"))
-    with pytest.raises(LabError, match="The lab one is still open here and has 1 things in AWS"):
+    with pytest.raises(LabError, match="The lab one is still open here and has 1 thing in AWS"):
         account.open(workspace=workspace, suffix="two")
 
 
