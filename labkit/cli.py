@@ -164,17 +164,14 @@ def check(step: str | None, as_json: bool, **at: Any) -> None:
 
 def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
     import labkit
+    from labkit.steps.validate import uploaded_photos
 
     steps: dict[tuple[str, str], Callable[[], list[Checks]]] = {
         ("1", "topic"): lambda: [labkit.check_topic(lab)],
         ("2", "queues"): lambda: [labkit.check_queues(lab)],
         ("3", "notification"): lambda: [labkit.check_notification(lab)],
         ("4", "functions"): lambda: [labkit.check_functions(lab)],
-        ("6", "results"): lambda: [
-            labkit.check_results(lab, photo.name)
-            for photo in lab.journal.entries("object")
-            if not photo.name.endswith("/")
-        ],
+        ("6", "results"): lambda: [labkit.check_results(lab, key) for key in uploaded_photos(lab)],
     }
     chosen = [checks for names, checks in steps.items() if step is None or step in names]
     if not chosen:

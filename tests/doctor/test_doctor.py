@@ -40,11 +40,6 @@ def follow_advice(lab, diagnosis, at_most=12):
     return mended
 
 
-def place_on_the_way(diagnosis, hop):
-    """Where a hop stands: by its name first, since the doctor looks at all branches hop by hop."""
-    return [h.title for h in diagnosis.hops].index(hop)
-
-
 @pytest.fixture(scope="module")
 def whole_lab(workspace):
     """A lab with steps 1 to 4 done, which each test leaves as whole as it found it."""

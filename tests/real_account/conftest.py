@@ -127,8 +127,3 @@ def do_the_lab(lab):
     labkit.create_functions(lab)
     labkit.create_ingest_folder(lab)
     return labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"))
-
-
-def as_text(value):
-    """Readable in a failed assertion."""
-    return json.dumps(value, indent=2, default=str)
