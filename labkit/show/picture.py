@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -135,8 +136,20 @@ def as_picture(
     table: Iterable[Sequence[object]] = (),
 ) -> Picture:
     """A drawing as a Picture: a PNG of few colours, so that a notebook full of them stays small."""
-    small = io.BytesIO()
     # Maximum coverage keeps rare colours (a red outline), which the median cut would merge with their neighbours.
-    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "PNG")
-    one = Shown(small.getvalue(), "image/png", alt, round(image.width * 96 / DOTS_PER_INCH))
+    small = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.putpalette(_commonest_colours(image, small))
+    file = io.BytesIO()
+    small.save(file, "PNG")
+    one = Shown(file.getvalue(), "image/png", alt, round(image.width * 96 / DOTS_PER_INCH))
     return Picture(caption, (one,), tuple(columns), tuple(tuple(row) for row in table))
+
+
+def _commonest_colours(image: Image.Image, small: Image.Image) -> bytes:
+    """A palette for `small` that keeps the colours of areas as they are in `image`."""
+    both = Image.merge("RGBA", (*image.split(), Image.frombytes("L", small.size, small.tobytes())))
+    areas: Any = both.getcolors(image.width * image.height)
+    palette = bytearray(3 * COLOURS)
+    for _, (red, green, blue, index) in sorted(areas):  # the commonest one comes last, and stays
+        palette[3 * index : 3 * index + 3] = bytes((red, green, blue))
+    return bytes(palette)

@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from itertools import combinations, product
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from labkit.samples import sample, samples
 from labkit.settings import FUNCTIONS, Settings
-from labkit.show.architecture import PLACES, WIDTH, draw_lab
+from labkit.show.architecture import PALE, PLACES, WIDTH, draw_lab
 from labkit.show.canvas import Canvas, width_of
 from labkit.show.gallery import gallery
 from labkit.show.log_table import log_table
@@ -91,6 +91,13 @@ def test_missing_and_failing_parts_are_drawn_and_said(survey_of, drawn):
     assert "23 made, 1 missing, 1 failing" in str(broken)
     assert "its policy lets nobody send" in str(broken)
     assert "its policy lets nobody send" in broken.alt
+
+
+def test_areas_keep_their_colours(survey_of):
+    missing = {(part.kind, part.function): ("missing", "") for part in survey_of().parts}
+    picture = image_of(draw_lab(survey_of(missing)).images[0]).convert("RGB")
+    commonest = sorted(picture.getcolors(picture.width * picture.height), reverse=True)[:3]
+    assert [colour for _, colour in commonest] == [ImageColor.getrgb(name) for name in ("white", PALE, "#e9f4ed")]
 
 
 def test_states_differ_without_colour(survey_of, drawn):
