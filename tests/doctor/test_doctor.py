@@ -78,7 +78,8 @@ def test_each_wrong_setting_is_found_and_mended(whole_lab, fault):
     assert (diagnosis.first.title, diagnosis.first.state) == (fault.hop, BROKEN)
     assert fault.check in failing_checks(whole_lab)
     follow_advice(whole_lab, diagnosis)
-    assert doctor(whole_lab).healthy
+    mended = doctor(whole_lab)
+    assert mended.healthy, str(mended)
     assert failing_checks(whole_lab) == []
 
 
@@ -151,7 +152,8 @@ def test_another_way_of_doing_it_fails_the_check_and_is_healthy(new_lab, fault):
     lab = new_lab()
     catch_up(lab, to=4)
     fault.break_it(lab)
-    assert doctor(lab).healthy
+    diagnosis = doctor(lab)
+    assert diagnosis.healthy, str(diagnosis)
     assert failing_checks(lab) == [fault.check]
 
 
