@@ -66,7 +66,7 @@ def _find_notebook(folder: Path, name: str, story: Sequence[Path]) -> Path:
         raise LabError(
             f"There is no notebook {name!r}.",
             where=f"looking in {folder}",
-            hint=f"There are {', '.join(path.stem for path in story)}.",
+            hint=f"There are {', '.join(path.stem for path in story) or 'none'}.",
         )
     return found[0]
 
@@ -229,7 +229,8 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
             )
             starting.result()
         except local.LocalError as error:
-            raise LabError("The embedded AWS did not start.", where="preparing the run", hint=str(error)) from error
+            hint = "Run it again; a very busy machine can be too slow to start it."
+            raise LabError(str(error), where="starting the embedded AWS of this run", hint=hint) from error
         finally:
             wait([starting])
             if keep:

@@ -217,6 +217,9 @@ class TestFindingNotebooks:
     def test_none_at_all(self, tmp_path):
         with pytest.raises(LabError, match="There are no numbered notebooks"):
             runner.find_notebooks(tmp_path)
+        with pytest.raises(LabError, match="There is no notebook '01'") as refused:
+            runner.find_notebooks(tmp_path, ["01"])
+        assert refused.value.hint() == "There are none."
 
 
 class TestTheReport:

@@ -22,7 +22,7 @@ from labkit.insight.logs import FunctionLogs, Request, read_logs
 from labkit.insight.survey import queue_depth
 from labkit.lab import Lab
 from labkit.packages import build_package
-from labkit.result import Result
+from labkit.result import Result, counted
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, MAX_RECEIVE_COUNT, NOTIFICATION_NAME, FunctionSettings
 from labkit.steps.functions import PARTIAL_BATCH, find_trigger, function_configuration
 from labkit.steps.making import found_or_none, parsed
@@ -670,7 +670,7 @@ def _result(visit: Visit, function: FunctionSettings) -> Hop | None:
     found = f"{expected} is older than the photo" if result else f"There is no {expected}"
     depth = queue_depth(visit.queues[function.name] or {})
     if depth.total:
-        evidence = f"{found}, and {depth.waiting} messages wait, {depth.in_flight} are in flight."
+        evidence = f"{found}: {counted(depth.waiting, 'message')} waiting, {depth.in_flight} in flight."
         return Hop("result", function.name, UNDERWAY, evidence, "Wait, and look again.")
     resized = any(
         data["event"] == "resized" and data.get("source_key") == key
