@@ -23,7 +23,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from labkit.result import Result, html_table
+from labkit.result import Result, counted, html_table
 
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
     from nbformat import NotebookNode
@@ -112,7 +112,8 @@ class Run(Result):
         if self.failed:
             return f"FAIL: {self.failed.name}, {self.failed.failure}"
         passed = sum(run.checks_passed for run in self.notebooks)
-        return f"PASS: {len(self.notebooks)} notebooks in {self.seconds:.1f} s, {passed} checks passed."
+        checks = f", {counted(passed, 'check')} passed" if any(run.checks_made for run in self.notebooks) else ""
+        return f"PASS: {counted(len(self.notebooks), 'notebook')} in {self.seconds:.1f} s{checks}."
 
     def headers(self) -> Sequence[str]:
         """Columns of the summary."""

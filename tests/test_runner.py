@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -47,6 +48,8 @@ class TestARunThatGoesWell:
             ("fine", "PASS", "2 of 2"),
             ("with_parameters", "PASS", "none made"),
         ]
+        one = replace(fine, notebooks=fine.notebooks[1:])
+        assert re.fullmatch(r"PASS: 1 notebook in \d+\.\d s\.", one.sentence())
 
     def test_leaves_executed_copies_with_outputs_and_the_sources_untouched(self, fine):
         copy = nbformat.read(fine.folder / "fine.ipynb", as_version=4)
