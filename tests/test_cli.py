@@ -183,7 +183,7 @@ class TestRun:
         monkeypatch.chdir(workspace)
         done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", "run")
         assert done.exit_code == 0, done.output
-        assert "PASS: 1 notebooks" in done.output
+        assert "PASS: 1 notebook in" in done.output
         assert f"Report:             {Path('run') / 'report.html'}" in done.output
 
     def test_lies_under_runs_by_default(self, workspace):
