@@ -33,7 +33,7 @@ import psutil
 from botocore.config import Config
 from PIL import Image
 
-from labkit import local
+from labkit import embedded_aws
 from labkit.packages import Target, build_packages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,11 +75,11 @@ def make_photo(number: int, megapixels: float = 2.0) -> bytes:
 def labkit_server() -> Iterator[tuple[str, int]]:
     """The embedded AWS; gives its URL and process id."""
     with tempfile.TemporaryDirectory() as folder:
-        server = local.start(Path(folder))
+        server = embedded_aws.start(Path(folder))
         try:
             yield server.url, server.pid
         finally:
-            local.stop(Path(folder))
+            embedded_aws.stop(Path(folder))
 
 
 def ministack_python(folder: Path) -> Path:

@@ -105,8 +105,8 @@ def run(
     embedded AWS a run has one of its own, which is gone at the end. Fails at the first error or failed check, and says
     in which cell.
     """
-    from labkit import runner
     from labkit.lab import find_workspace
+    from labkit.run import runner
 
     where, workspace = _place(at), find_workspace()
     paths = runner.find_notebooks(workspace / "notebooks", notebooks)
@@ -385,12 +385,12 @@ def clean(yes: bool, **at: Any) -> None:
 
 def _embedded_aws_runs() -> bool:
     """Whether the workspace's embedded AWS runs; if not, say so."""
-    from labkit import local
+    from labkit import embedded_aws
     from labkit.connection import LOCAL_FOLDER
     from labkit.lab import find_workspace
 
     workspace = find_workspace()
-    server = local.find(workspace / LOCAL_FOLDER)
+    server = embedded_aws.find(workspace / LOCAL_FOLDER)
     if server is None:
         click.echo(f"The embedded AWS of {workspace} is not running, and has nothing. open_lab() starts it.")
         return False
@@ -401,10 +401,10 @@ def _embedded_aws_runs() -> bool:
 @main.command()
 def stop() -> None:
     """Stop the embedded AWS, with everything in it."""
-    from labkit import local
+    from labkit import embedded_aws
     from labkit.connection import LOCAL_FOLDER
     from labkit.lab import find_workspace
 
     workspace = find_workspace()
-    stopped = local.stop(workspace / LOCAL_FOLDER)
+    stopped = embedded_aws.stop(workspace / LOCAL_FOLDER)
     click.echo(f"The embedded AWS of {workspace} {'was stopped' if stopped else 'was not running'}.")

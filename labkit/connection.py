@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # botocore's own spelling
 from botocore.exceptions import BotoCoreError
 
-from labkit import local
+from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, telling
 
@@ -94,9 +94,9 @@ def connect(
 
 def _connect_local(workspace: Path) -> Connection:
     try:
-        server = local.start(workspace / LOCAL_FOLDER)
-    except local.LocalError as error:
-        hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
+        server = embedded_aws.start(workspace / LOCAL_FOLDER)
+    except embedded_aws.LocalError as error:
+        hint = "`labkit stop`, then run this again; the server's log is in .labkit/embedded_aws/."
         raise LabError(str(error), where="opening the lab (local)", hint=hint) from error
     session = _blind_session(server.region, "labkit-local", "not-a-secret")
     return Connection("local", session, server.region, server.account, server.url, str(server.started))

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from labkit import catch_up, clean_up, local, open_lab
+from labkit import catch_up, clean_up, embedded_aws, open_lab
 from labkit.connection import LOCAL_FOLDER
 
 NUMBERS = itertools.count(1)
@@ -23,7 +23,7 @@ def workspace(tmp_path_factory):
     """A workspace whose embedded AWS ends with the session."""
     folder = tmp_path_factory.mktemp("a workspace")
     yield folder
-    local.stop(folder / LOCAL_FOLDER)
+    embedded_aws.stop(folder / LOCAL_FOLDER)
 
 
 @pytest.fixture

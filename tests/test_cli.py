@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from labkit import catch_up, local, open_lab
+from labkit import catch_up, embedded_aws, open_lab
 from labkit.cli import main
 from labkit.connection import LOCAL_FOLDER
 
@@ -29,7 +29,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path))
     monkeypatch.delenv("LABKIT_WHERE", raising=False)
     yield tmp_path
-    local.stop(tmp_path / LOCAL_FOLDER)
+    embedded_aws.stop(tmp_path / LOCAL_FOLDER)
 
 
 class TestHelp:
@@ -64,7 +64,7 @@ class TestWithNothingRunning:
         done = labkit("status")
         assert done.exit_code == 0
         assert done.output.startswith(f"The embedded AWS of {workspace} is not running")
-        assert local.find(workspace / LOCAL_FOLDER) is None
+        assert embedded_aws.find(workspace / LOCAL_FOLDER) is None
 
     def test_stop_says_so(self, workspace):
         assert labkit("stop").output == f"The embedded AWS of {workspace} was not running.\n"

@@ -141,8 +141,8 @@ def own(modules: set[str]) -> set[str]:
 
 class TestImportsPointDownwards:
     def test_the_embedded_aws_knows_of_policies_and_of_nothing_else_in_the_lab(self):
-        of_the_lab = own(imported("labkit/local"))
-        assert {module for module in of_the_lab if not module.startswith("labkit.local")} == {"labkit.policy"}
+        of_the_lab = own(imported("labkit/embedded_aws"))
+        assert {module for module in of_the_lab if not module.startswith("labkit.embedded_aws")} == {"labkit.policy"}
 
     def test_the_policies_know_neither_lab_nor_emulator(self):
         assert {module.split(".")[0] for module in imported("labkit/policy.py")} <= sys.stdlib_module_names
@@ -153,7 +153,7 @@ class TestImportsPointDownwards:
     def test_the_lab_knows_of_the_embedded_aws_only_how_to_start_and_stop_it(self):
         beside = [path for path in (PROJECT / "labkit").rglob("*.py") if "local" not in path.parts]
         modules = {module for path in beside for module in imported(path.relative_to(PROJECT).as_posix())}
-        assert {module for module in modules if module.startswith("labkit.local")} <= {"labkit.local"}
+        assert {module for module in modules if module.startswith("labkit.embedded_aws")} <= {"labkit.embedded_aws"}
 
 
 class TestDependencies:

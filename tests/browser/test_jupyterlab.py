@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import local, open_lab, sample, upload_photo
+from labkit import embedded_aws, open_lab, sample, upload_photo
 from labkit.connection import LOCAL_FOLDER
 from labkit.show.quiz import QUESTIONS
 from labkit.waiting import wait_until
@@ -41,7 +41,7 @@ def home(tmp_path_factory):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     yield home
-    local.stop(home / LOCAL_FOLDER)
+    embedded_aws.stop(home / LOCAL_FOLDER)
 
 
 @pytest.fixture(scope="module")

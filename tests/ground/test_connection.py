@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from labkit import LabError, local, open_lab
+from labkit import LabError, embedded_aws, open_lab
 from labkit.connection import LOCAL_FOLDER
 
 
@@ -145,7 +145,7 @@ def test_a_restarted_embedded_aws_is_noticed_and_said(tmp_path):
     try:
         lab = open_lab("local", workspace=tmp_path)
         create_topic(lab)
-        local.stop(tmp_path / LOCAL_FOLDER)
+        embedded_aws.stop(tmp_path / LOCAL_FOLDER)
         again = open_lab("local", workspace=tmp_path)
         assert "remembers nothing" in str(again)
         assert inventory(again).things == ()
@@ -153,14 +153,14 @@ def test_a_restarted_embedded_aws_is_noticed_and_said(tmp_path):
         catch_up(again, to=1)
         assert [kind for kind, _ in inventory(again).things] == ["topic"]
     finally:
-        local.stop(tmp_path / LOCAL_FOLDER)
+        embedded_aws.stop(tmp_path / LOCAL_FOLDER)
 
 
 def test_an_embedded_aws_that_died_meanwhile_is_a_sentence_not_a_traceback(tmp_path):
     from labkit import create_topic
 
     lab = open_lab("local", workspace=tmp_path)
-    local.stop(tmp_path / LOCAL_FOLDER)
+    embedded_aws.stop(tmp_path / LOCAL_FOLDER)
     with pytest.raises(LabError, match="A call did not reach AWS") as caught:
         create_topic(lab)
     assert "open_lab()" in caught.value.hint()

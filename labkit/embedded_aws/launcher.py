@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from labkit.local.behaviour import Behaviour, with_switches
-from labkit.local.state import LocalError, Server, proof, read_state, remove_state, state_file
+from labkit.embedded_aws.behaviour import Behaviour, with_switches
+from labkit.embedded_aws.state import LocalError, Server, proof, read_state, remove_state, state_file
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0

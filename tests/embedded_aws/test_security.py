@@ -138,21 +138,21 @@ def test_nothing_is_written_outside_the_servers_folder(tmp_path):
     """The tree around the folder stays as it was, however the server is used."""
     from account import Account
 
-    from labkit import local
+    from labkit import embedded_aws
 
     folder = tmp_path / "workspace" / "aws"
-    account = Account(local.start(folder))
+    account = Account(embedded_aws.start(folder))
     try:
         account.invoke(account.function("open('/tmp/stays-inside', 'w').write('x')\ndef handler(e, c): pass"))
     finally:
-        local.stop(folder)
+        embedded_aws.stop(folder)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["aws", "server.log", "start.lock", "workspace"]
 
 
 def test_any_client_can_be_served_by_itself(tmp_path):
     import boto3
 
-    command = [sys.executable, "-m", "labkit.local", "--port", "0", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "labkit.embedded_aws", "--port", "0", "--folder", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         line = process.stdout.readline()

@@ -18,9 +18,9 @@ from typing import Any
 
 import psutil
 
-from labkit.local import behaviour
-from labkit.local.http_server import Answer, HttpServer
-from labkit.local.state import ACCOUNT, LocalError, Server, proof, remove_state, write_state
+from labkit.embedded_aws import behaviour
+from labkit.embedded_aws.http_server import Answer, HttpServer
+from labkit.embedded_aws.state import ACCOUNT, LocalError, Server, proof, remove_state, write_state
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +54,11 @@ class _Service:
 
     def __init__(self, folder: Path, port: int) -> None:
         os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT  # one account, whatever access key a client made up
-        from labkit.local import functions, moto_gaps
-        from labkit.local.fleet import Fleet
-        from labkit.local.front_door import FrontDoor
-        from labkit.local.runtime_packages import link_runtime
-        from labkit.local.warden import Warden
+        from labkit.embedded_aws import functions, moto_gaps
+        from labkit.embedded_aws.fleet import Fleet
+        from labkit.embedded_aws.front_door import FrontDoor
+        from labkit.embedded_aws.runtime_packages import link_runtime
+        from labkit.embedded_aws.warden import Warden
 
         moto_gaps.install()
         self._front_door = FrontDoor(self._control)

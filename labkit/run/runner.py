@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from labkit import local
+from labkit import embedded_aws
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
-from labkit.kernels import kernels_for
 from labkit.lab import PLACES_IN_WORDS, open_lab
 from labkit.progress import HEADLESS
-from labkit.report import Run, write_report
+from labkit.run.kernels import kernels_for
+from labkit.run.report import Run, write_report
 from labkit.steps.clean_up import clean_up
 
 if TYPE_CHECKING:
-    from labkit.execution import NotebookRun
+    from labkit.run.execution import NotebookRun
 
 CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build on a slow network takes minutes
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
-UNWATCHED = local.Behaviour(mapping_delay_seconds=0.02)
+UNWATCHED = embedded_aws.Behaviour(mapping_delay_seconds=0.02)
 CLEANING_NOTEBOOK = "clean_up"  # the name (without its number) of the notebook that --keep leaves out
 
 
@@ -148,7 +148,7 @@ def run_notebooks(
         tqdm(desc="starting", total=sum(lengths), unit="cell", disable=None, leave=False) as bar,
     ):
         # Imported only now: papermill takes a second, in which the first kernel starts.
-        from labkit.execution import execute
+        from labkit.run.execution import execute
 
         for number, path in enumerate(paths):
             bar.n = sum(lengths[:number])
@@ -220,7 +220,7 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
     with ThreadPoolExecutor(1) as beside:
         # It starts while the first kernel does. Should this process be killed, it ends by itself.
         settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "behaviour": UNWATCHED}
-        starting = beside.submit(local.start, workspace / LOCAL_FOLDER, **settings)
+        starting = beside.submit(embedded_aws.start, workspace / LOCAL_FOLDER, **settings)
         try:
             # A bucket and a role that exist elsewhere, named for other work, do not exist in an AWS that is new.
             yield (
@@ -228,7 +228,7 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
                 {"LABKIT_WORKSPACE": str(workspace), "LABKIT_BUCKET": "", "LABKIT_ROLE_ARN": ""},
             )
             starting.result()
-        except local.LocalError as error:
+        except embedded_aws.LocalError as error:
             hint = "Run it again; a very busy machine can be too slow to start it."
             raise LabError(str(error), where="starting the embedded AWS of this run", hint=hint) from error
         finally:
@@ -237,7 +237,7 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
                 say(f"The lab was kept. To go on with it: export LABKIT_WORKSPACE='{workspace}'")
                 say("then `labkit status`, `make notebooks`, and at last `labkit stop`.")
             else:
-                local.stop(workspace / LOCAL_FOLDER)
+                embedded_aws.stop(workspace / LOCAL_FOLDER)
                 shutil.rmtree(workspace)
 
 

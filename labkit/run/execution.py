@@ -15,8 +15,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
 from tqdm import tqdm
 
-from labkit.kernels import Kernels
 from labkit.result import CHECKS_MIME
+from labkit.run.kernels import Kernels
 
 KERNEL_START_TIMEOUT_S = 60
 ALLOWED_ERROR_TAG = "raises-exception"  # nbclient's own: this cell shows an error on purpose

@@ -14,10 +14,11 @@ import nbformat
 import psutil
 import pytest
 
-from labkit import clean_up, create_queue, local, open_lab, runner
+from labkit import clean_up, create_queue, embedded_aws, open_lab
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
 from labkit.result import CHECKS_MIME, Check, Checks
+from labkit.run import runner
 from labkit.waiting import wait_until
 
 NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
@@ -308,10 +309,10 @@ class TestTheLabOfARun:
         runner.run_lab([opening], folder=tmp_path / "out", keep=True, say=said.append)
         workspace = tmp_path / "out" / "workspace"
         try:
-            assert local.find(workspace / LOCAL_FOLDER) is not None
+            assert embedded_aws.find(workspace / LOCAL_FOLDER) is not None
             assert f"export LABKIT_WORKSPACE='{workspace}'" in "\n".join(said)
         finally:
-            assert local.stop(workspace / LOCAL_FOLDER)
+            assert embedded_aws.stop(workspace / LOCAL_FOLDER)
 
     def test_keeping_leaves_out_the_notebook_that_cleans_up(self, opening, tmp_path):
         cleaning = opening.rename(tmp_path / "07_clean_up.ipynb")
@@ -320,7 +321,7 @@ class TestTheLabOfARun:
             done = runner.run_lab([fine, cleaning], folder=tmp_path / "out", keep=True, say=lambda _: None)
             assert [run.name for run in done.notebooks] == ["fine"]
         finally:
-            local.stop(tmp_path / "out" / "workspace" / LOCAL_FOLDER)
+            embedded_aws.stop(tmp_path / "out" / "workspace" / LOCAL_FOLDER)
 
     def test_is_gone_after_a_failure(self, tmp_path):
         done = runner.run_lab([NOTEBOOKS / "error.ipynb"], folder=tmp_path / "out", say=lambda _: None)
@@ -359,8 +360,8 @@ class TestTheLabOfARun:
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("endpoint")
-    yield local.start(folder).url
-    local.stop(folder)
+    yield embedded_aws.start(folder).url
+    embedded_aws.stop(folder)
 
 
 class TestTheLabOfARunElsewhere:

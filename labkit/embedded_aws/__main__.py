@@ -1,4 +1,4 @@
-"""`python -m labkit.local --port N`: serve any AWS client, without a lab."""
+"""`python -m labkit.embedded_aws --port N`: serve any AWS client, without a lab."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.local import behaviour
-from labkit.local.state import LocalError, Server
+from labkit.embedded_aws import behaviour
+from labkit.embedded_aws.state import LocalError, Server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,18 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m labkit.local", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m labkit.embedded_aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--folder", type=Path, help="where state and log lie (default: a temporary folder)")
     parser.add_argument("--idle", type=float, help="end after so many seconds without a request")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
-    parser.add_argument("--behaviour", default="{}", help="switches as JSON, see labkit.local.Behaviour")
+    parser.add_argument("--behaviour", default="{}", help="switches as JSON, see labkit.embedded_aws.Behaviour")
     parser.add_argument("--detach", action="store_true", help="return when ready and serve in the background")
     return parser
 
 
 def _serve(options: argparse.Namespace, ready: Callable[[Server], None]) -> int:
-    from labkit.local.service import log_to_stderr, serve
+    from labkit.embedded_aws.service import log_to_stderr, serve
 
     log_to_stderr()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="labkit-local-"))

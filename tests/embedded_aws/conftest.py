@@ -5,7 +5,7 @@ import sys
 import pytest
 from account import Account
 
-from labkit import local
+from labkit import embedded_aws
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +17,13 @@ def servers(tmp_path_factory):
         key = tuple(sorted(switches.items()))
         if key not in started:
             folder = tmp_path_factory.mktemp("an AWS")
-            behaviour = local.Behaviour(**({"mapping_delay_seconds": 0.05} | switches))
-            started[key] = Account(local.start(folder, behaviour=behaviour))
+            behaviour = embedded_aws.Behaviour(**({"mapping_delay_seconds": 0.05} | switches))
+            started[key] = Account(embedded_aws.start(folder, behaviour=behaviour))
         return started[key]
 
     yield get
     for account in started.values():
-        local.stop(account.server.folder)
+        embedded_aws.stop(account.server.folder)
 
 
 @pytest.fixture

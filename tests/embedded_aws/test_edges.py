@@ -10,7 +10,7 @@ import pytest
 from account import RUNTIME, TRUST, until, zipped
 from botocore.exceptions import ClientError
 
-from labkit import local
+from labkit import embedded_aws
 
 
 def refusal(call, **arguments):
@@ -482,22 +482,22 @@ def test_an_upload_runs_the_function(aws):
 
 def test_switches_can_be_set_while_the_server_runs(servers):
     aws = servers(retry_seconds=(1.0, 2.0))
-    assert local.change_behaviour(aws.server, duplicate_events=2).duplicate_events == 2
+    assert embedded_aws.change_behaviour(aws.server, duplicate_events=2).duplicate_events == 2
     bucket, topic, url, _ = aws.pipeline()
     aws.notify(bucket, topic)
     assert len(aws.receive(url, count=3)) == 3
-    behaviour = local.change_behaviour(aws.server, duplicate_events=0)
+    behaviour = embedded_aws.change_behaviour(aws.server, duplicate_events=0)
     assert (behaviour.duplicate_events, behaviour.retry_seconds) == (0, (1.0, 2.0))
     with pytest.raises(TypeError):
-        local.change_behaviour(aws.server, no_such_switch=1)
+        embedded_aws.change_behaviour(aws.server, no_such_switch=1)
 
 
 def test_a_server_that_is_gone_cannot_be_changed(aws):
     from dataclasses import replace
 
     gone = replace(aws.server, url="http://127.0.0.1:9")
-    with pytest.raises(local.LocalError) as refused:
-        local.change_behaviour(gone, duplicate_events=1)
+    with pytest.raises(embedded_aws.LocalError) as refused:
+        embedded_aws.change_behaviour(gone, duplicate_events=1)
     assert str(refused.value) == "The embedded AWS at http://127.0.0.1:9 does not answer."
 
 

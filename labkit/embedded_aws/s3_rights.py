@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from moto.s3.models import FakeKey, S3Backend
 
-from labkit.local import roles
+from labkit.embedded_aws import roles
 
 _OBJECT_ACTIONS = {
     "GET": "s3:GetObject",

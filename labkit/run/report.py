@@ -28,7 +28,7 @@ from labkit.result import Result, counted, html_table
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
     from nbformat import NotebookNode
 
-    from labkit.execution import NotebookRun
+    from labkit.run.execution import NotebookRun
 
 TITLE = "The Serverless Image Processing Lab"
 PACKAGES = ("boto3", "moto", "pillow", "awslambdaric", "papermill")  # those whose version can change what a run shows

@@ -19,10 +19,10 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 from moto.sqs.models import Message, sqs_backends
 
-from labkit.local import behaviour, roles
-from labkit.local.environment import MAX_PAYLOAD_BYTES
-from labkit.local.fleet import Fleet, Result, Throttled
-from labkit.local.queues import Queue
+from labkit.embedded_aws import behaviour, roles
+from labkit.embedded_aws.environment import MAX_PAYLOAD_BYTES
+from labkit.embedded_aws.fleet import Fleet, Result, Throttled
+from labkit.embedded_aws.queues import Queue
 
 _log = logging.getLogger(__name__)
 

@@ -23,13 +23,13 @@ from moto.core.exceptions import JsonRESTError
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
 from moto.sqs.models import sqs_backends
 
-from labkit.local import behaviour, roles
-from labkit.local.environment import MAX_PAYLOAD_BYTES
-from labkit.local.fleet import Fleet, Throttled
-from labkit.local.mappings import EventSourceMapping, Poller, may_receive
-from labkit.local.queues import Queue
-from labkit.local.state import ACCOUNT
-from labkit.local.task_code import MAX_ZIPPED_BYTES, BadPackage, check_package
+from labkit.embedded_aws import behaviour, roles
+from labkit.embedded_aws.environment import MAX_PAYLOAD_BYTES
+from labkit.embedded_aws.fleet import Fleet, Throttled
+from labkit.embedded_aws.mappings import EventSourceMapping, Poller, may_receive
+from labkit.embedded_aws.queues import Queue
+from labkit.embedded_aws.state import ACCOUNT
+from labkit.embedded_aws.task_code import MAX_ZIPPED_BYTES, BadPackage, check_package
 
 _MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
 _fleet: list[Fleet] = []

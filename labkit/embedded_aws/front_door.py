@@ -28,12 +28,12 @@ from moto.sns.responses import SNSResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
-from labkit.local import s3_fast_lane, s3_rights
-from labkit.local.functions import LambdaResponse
-from labkit.local.http_server import Answer
-from labkit.local.moto_gaps import S3Response
-from labkit.local.queues import SQSResponse
-from labkit.local.state import ACCOUNT
+from labkit.embedded_aws import s3_fast_lane, s3_rights
+from labkit.embedded_aws.functions import LambdaResponse
+from labkit.embedded_aws.http_server import Answer
+from labkit.embedded_aws.moto_gaps import S3Response
+from labkit.embedded_aws.queues import SQSResponse
+from labkit.embedded_aws.state import ACCOUNT
 
 _log = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
-from labkit.local import behaviour, roles
-from labkit.local.environment import Environment, InitFailed, Invocation, NotDelivered, Outcome, Place, Spec
-from labkit.local.log_stream import JsonLogStream, LogStream, Report
-from labkit.local.task_code import BadPackage, TaskFolders
+from labkit.embedded_aws import behaviour, roles
+from labkit.embedded_aws.environment import Environment, InitFailed, Invocation, NotDelivered, Outcome, Place, Spec
+from labkit.embedded_aws.log_stream import JsonLogStream, LogStream, Report
+from labkit.embedded_aws.task_code import BadPackage, TaskFolders
 
 HOST_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HOST_ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")

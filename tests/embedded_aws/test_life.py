@@ -13,7 +13,7 @@ import psutil
 import pytest
 from account import Account, until
 
-from labkit import local
+from labkit import embedded_aws
 
 RUNNING = """
     import os, subprocess, time
@@ -29,7 +29,7 @@ RUNNING = """
 def folder(tmp_path):
     folder = tmp_path / "my lab" / ".labkit" / "local"
     yield folder
-    local.stop(folder)
+    embedded_aws.stop(folder)
 
 
 @pytest.fixture
@@ -68,28 +68,28 @@ def port_is_free(server):
 
 
 def test_there_is_none_before_it_is_started(folder):
-    assert local.find(folder) is None
-    assert local.stop(folder) is False
+    assert embedded_aws.find(folder) is None
+    assert embedded_aws.stop(folder) is False
 
 
 def test_it_is_ready_in_under_two_seconds(folder):
     """Seconds of work, not of the clock: this machine may be doing other things."""
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     Account(server).s3.list_buckets()
     spent = psutil.Process(server.pid).cpu_times()
     assert spent.user + spent.system < 2
 
 
 def test_a_second_start_finds_the_first(folder):
-    server = local.start(folder)
-    assert local.start(folder) == server == local.find(folder)
+    server = embedded_aws.start(folder)
+    assert embedded_aws.start(folder) == server == embedded_aws.find(folder)
     assert (server.region, server.account, server.folder) == ("us-east-1", "123456789012", folder.resolve())
 
 
 def test_started_twice_in_the_same_instant_makes_one(folder):
     script = (
-        "import sys; from pathlib import Path; from labkit import local; "
-        "sys.stdin.readline(); print(local.start(Path(sys.argv[1])).started)"
+        "import sys; from pathlib import Path; from labkit import embedded_aws; "
+        "sys.stdin.readline(); print(embedded_aws.start(Path(sys.argv[1])).started)"
     )
     racers = [
         subprocess.Popen(
@@ -101,25 +101,25 @@ def test_started_twice_in_the_same_instant_makes_one(folder):
         racer.stdin.write("go\n")
         racer.stdin.flush()
     names = {racer.communicate(timeout=60)[0].strip() for racer in racers}
-    assert names == {local.find(folder).started}
+    assert names == {embedded_aws.find(folder).started}
 
 
 def test_it_leaves_nothing_but_its_log(folder):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     account = Account(server)
     account.invoke(account.function(RUNNING), 0)
     pids = processes(server)
     assert len(pids) >= 4, "server, warden, environment and its child"
-    assert local.stop(folder) is True
+    assert embedded_aws.stop(folder) is True
     assert all(gone(pid) for pid in pids)
     assert left_in(folder) == ["server.log", "start.lock"]
     assert port_is_free(server)
-    assert local.find(folder) is None
+    assert embedded_aws.find(folder) is None
 
 
 @pytest.mark.parametrize("busy", [False, True])
 def test_killing_the_server_takes_everything_with_it(folder, busy):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     account = Account(server)
     function = account.function(RUNNING, Timeout=60)
     if busy:
@@ -134,10 +134,10 @@ def test_killing_the_server_takes_everything_with_it(folder, busy):
     until(lambda: all(gone(pid) for pid in pids))
     until(lambda: not list(folder.glob("run-*")))
     assert port_is_free(server)
-    assert local.find(folder) is None
+    assert embedded_aws.find(folder) is None
     if busy:
         waiting.join(30)
-    again = local.start(folder)
+    again = embedded_aws.start(folder)
     assert again.started != server.started, "the lab can tell that all was forgotten"
     assert Account(again).s3.list_buckets()["Buckets"] == []
 
@@ -149,7 +149,7 @@ def invoke_quietly(account, function):
 
 
 def test_a_killed_warden_is_replaced_and_the_end_is_clean(folder):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     account = Account(server)
     first = account.function(RUNNING)
     account.invoke(first, 0)
@@ -164,26 +164,26 @@ def test_a_killed_warden_is_replaced_and_the_end_is_clean(folder):
 
 
 def test_a_server_killed_together_with_its_warden_is_cleared_up_by_the_next_start(folder):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     account = Account(server)
     account.invoke(account.function(RUNNING), 0)
     (warden,) = wardens(server)
     environments = [pid for pid in processes(server) if pid not in (server.pid, warden)]
     for pid in (warden, server.pid):
         os.kill(pid, signal.SIGKILL)
-    again = local.start(folder)
+    again = embedded_aws.start(folder)
     assert [path.name for path in folder.glob("run-*")] == [f"run-{again.started}"]
     until(lambda: all(gone(pid) for pid in environments))
 
 
 def test_it_ends_when_idle(folder):
-    server = local.start(folder, idle_seconds=2)  # it must still be there when the start looks for it
+    server = embedded_aws.start(folder, idle_seconds=2)  # it must still be there when the start looks for it
     until(lambda: gone(server.pid))
     assert left_in(folder) == ["server.log", "start.lock"]
 
 
 def test_it_does_not_end_while_a_function_runs(folder):
-    server = local.start(folder, idle_seconds=3)
+    server = embedded_aws.start(folder, idle_seconds=3)
     account = Account(server)
     function = account.function(
         "import time\ndef handler(event, context): time.sleep(event); return 'done'", Timeout=10
@@ -192,8 +192,8 @@ def test_it_does_not_end_while_a_function_runs(folder):
 
 
 def test_it_ends_when_its_parent_is_gone(folder, sleeper):
-    server = local.start(folder, parent=sleeper.pid)
-    assert local.find(folder) == server
+    server = embedded_aws.start(folder, parent=sleeper.pid)
+    assert embedded_aws.find(folder) == server
     sleeper.kill()
     sleeper.wait()
     until(lambda: gone(server.pid))
@@ -203,17 +203,20 @@ def test_it_ends_when_its_parent_is_gone(folder, sleeper):
 def test_a_parent_that_is_gone_already_is_said_in_one_sentence(folder, sleeper):
     sleeper.kill()
     sleeper.wait()
-    with pytest.raises(local.LocalError) as refused:
-        local.start(folder, parent=sleeper.pid)
+    with pytest.raises(embedded_aws.LocalError) as refused:
+        embedded_aws.start(folder, parent=sleeper.pid)
     assert str(refused.value) == (
         f"The embedded AWS could not start: The process {sleeper.pid}, which the embedded AWS was to end with, is gone."
     )
 
 
 def test_it_outlives_the_process_that_started_it(folder):
-    script = "import sys; from pathlib import Path; from labkit import local; print(local.start(Path(sys.argv[1])).pid)"
+    script = (
+        "import sys; from pathlib import Path; from labkit import embedded_aws; "
+        "print(embedded_aws.start(Path(sys.argv[1])).pid)"
+    )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
-    server = local.find(folder)
+    server = embedded_aws.find(folder)
     assert server.pid == int(done.stdout)
     assert psutil.Process(server.pid).ppid() != os.getpid()
     assert os.getsid(server.pid) != os.getsid(0), "an interrupt in the notebook does not reach it"
@@ -223,55 +226,55 @@ def test_it_outlives_the_process_that_started_it(folder):
 def test_a_spoilt_state_file_ends_in_a_working_server(folder, text):
     folder.mkdir(parents=True)
     (folder / "server.json").write_text(text)
-    assert local.find(folder) is None
-    Account(local.start(folder)).s3.list_buckets()
+    assert embedded_aws.find(folder) is None
+    Account(embedded_aws.start(folder)).s3.list_buckets()
 
 
 def test_a_stale_process_id_that_is_somebody_elses_is_left_alone(folder, sleeper):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     state = json.loads((folder / "server.json").read_text())
-    local.stop(folder)
+    embedded_aws.stop(folder)
     (folder / "server.json").write_text(json.dumps(state | {"pid": sleeper.pid}))
-    assert local.find(folder) is None
-    assert local.start(folder).started != server.started
+    assert embedded_aws.find(folder) is None
+    assert embedded_aws.start(folder).started != server.started
     assert sleeper.poll() is None
 
 
 def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(folder):
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     state = (folder / "server.json").read_text()
-    other = local.start(folder.with_name("other"))
+    other = embedded_aws.start(folder.with_name("other"))
     try:
-        local.stop(folder)
+        embedded_aws.stop(folder)
         (folder / "server.json").write_text(state.replace(server.url, other.url))
-        assert local.find(folder) is None
+        assert embedded_aws.find(folder) is None
     finally:
-        local.stop(other.folder)
+        embedded_aws.stop(other.folder)
 
 
 def test_a_hanging_server_is_replaced(folder, monkeypatch):
-    server = local.start(folder)
-    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 2.0)  # which the new server must keep to
-    monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
+    server = embedded_aws.start(folder)
+    monkeypatch.setattr("labkit.embedded_aws.launcher._ANSWER_SECONDS", 2.0)  # which the new server must keep to
+    monkeypatch.setattr("labkit.embedded_aws.launcher._STOP_SECONDS", 0.5)
     os.kill(server.pid, signal.SIGSTOP)
-    again = local.start(folder)
+    again = embedded_aws.start(folder)
     assert again.pid != server.pid
     assert gone(server.pid)
 
 
 def test_a_hanging_server_can_be_stopped(folder, monkeypatch):
-    server = local.start(folder)
-    monkeypatch.setattr("labkit.local.launcher._ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr("labkit.local.launcher._STOP_SECONDS", 0.5)
+    server = embedded_aws.start(folder)
+    monkeypatch.setattr("labkit.embedded_aws.launcher._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("labkit.embedded_aws.launcher._STOP_SECONDS", 0.5)
     os.kill(server.pid, signal.SIGSTOP)
-    assert local.stop(folder) is True
+    assert embedded_aws.stop(folder) is True
     assert gone(server.pid)
 
 
 def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, monkeypatch):
-    monkeypatch.setattr("labkit.local.launcher.proof", lambda started: "of another version")
-    with pytest.raises(local.LocalError) as refused:
-        local.start(folder)
+    monkeypatch.setattr("labkit.embedded_aws.launcher.proof", lambda started: "of another version")
+    with pytest.raises(embedded_aws.LocalError) as refused:
+        embedded_aws.start(folder)
     assert str(refused.value).startswith("The embedded AWS ended right after its start; ")
     assert left_in(folder) == ["server.log", "start.lock"]
     log = (folder / "server.log").read_text()
@@ -281,15 +284,15 @@ def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, 
 def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(local.LocalError) as refused:
-        local.start(blocked / "aws")
+    with pytest.raises(embedded_aws.LocalError) as refused:
+        embedded_aws.start(blocked / "aws")
     assert str(refused.value) == f"The embedded AWS cannot use the folder {blocked / 'aws'}: Not a directory."
 
 
 def test_a_start_that_fails_says_why(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr("labkit.local.launcher._PROCESS", tmp_path / "nothing.py")
-    with pytest.raises(local.LocalError) as refused:
-        local.start(folder)
+    monkeypatch.setattr("labkit.embedded_aws.launcher._PROCESS", tmp_path / "nothing.py")
+    with pytest.raises(embedded_aws.LocalError) as refused:
+        embedded_aws.start(folder)
     assert str(refused.value).startswith("The embedded AWS could not start: ")
     assert "nothing.py" in str(refused.value)
 
@@ -297,7 +300,7 @@ def test_a_start_that_fails_says_why(folder, monkeypatch, tmp_path):
 def test_a_taken_port_is_said_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "labkit.local", "--port", str(port), "--folder", str(tmp_path)]
+        command = [sys.executable, "-m", "labkit.embedded_aws", "--port", str(port), "--folder", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == f"Port {port} is taken: Address already in use."
@@ -310,7 +313,7 @@ def test_nothing_of_the_students_environment_leaks_in(folder, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere.example")
     monkeypatch.setenv("PYTHONSTARTUP", "x")
     monkeypatch.setenv("SECRET", "x")
-    server = local.start(folder)
+    server = embedded_aws.start(folder)
     environ = psutil.Process(server.pid).environ()
     assert {name for name in environ if name.startswith("AWS_")} == {
         "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED",

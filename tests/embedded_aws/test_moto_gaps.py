@@ -7,8 +7,8 @@ import pytest
 from account import until
 from botocore.exceptions import ClientError
 
-from labkit.local import front_door
-from labkit.local.http_server import Answer
+from labkit.embedded_aws import front_door
+from labkit.embedded_aws.http_server import Answer
 
 
 def environ(**more):

@@ -12,7 +12,7 @@ import pytest
 from account import Account, until
 from PIL import Image
 
-from labkit import local
+from labkit import embedded_aws
 from labkit.packages import Target, build_packages
 
 FOLDERS = {"CreateThumbnail": "thumbnail/", "CreateWebImage": "web/", "CreateMobileImage": "mobile/"}
@@ -60,7 +60,7 @@ def cmdline(process):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_photo_has_its_three_results_whatever_is_killed(tmp_path):
-    server = local.start(tmp_path / "aws")
+    server = embedded_aws.start(tmp_path / "aws")
     try:
         aws = Account(server)
         bucket = aws.bucket()
@@ -109,4 +109,4 @@ def test_every_photo_has_its_three_results_whatever_is_killed(tmp_path):
             assert sum(key.startswith(folder) for key in keys) == PHOTOS
         assert len(keys) == 4 * PHOTOS
     finally:
-        local.stop(server.folder)
+        embedded_aws.stop(server.folder)

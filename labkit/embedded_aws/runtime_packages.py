@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from labkit.local import behaviour
-from labkit.local.state import LocalError
+from labkit.embedded_aws import behaviour
+from labkit.embedded_aws.state import LocalError
 
 _PACKAGES = (
     "awslambdaric",

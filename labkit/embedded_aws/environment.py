@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from labkit.local.log_stream import LogStream, Output, Report, timestamp
+from labkit.embedded_aws.log_stream import LogStream, Output, Report, timestamp
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _WATCH_SECONDS = 0.02  # how often memory is looked at while a function runs

@@ -40,7 +40,7 @@ from moto.sns.models import sns_backends
 from moto.sqs import models as sqs_models
 from moto.sqs.models import sqs_backends
 
-from labkit.local import behaviour, functions, queues
+from labkit.embedded_aws import behaviour, functions, queues
 from labkit.policy import Request, allows, service_request
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The headless run: the notebooks under papermill, executed copies, and one report."""
