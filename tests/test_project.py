@@ -151,7 +151,7 @@ class TestImportsPointDownwards:
         assert own(imported("lambda_packages")) == set()
 
     def test_the_lab_knows_of_the_embedded_aws_only_how_to_start_and_stop_it(self):
-        beside = [path for path in (PROJECT / "labkit").rglob("*.py") if "local" not in path.parts]
+        beside = [path for path in (PROJECT / "labkit").rglob("*.py") if "embedded_aws" not in path.parts]
         modules = {module for path in beside for module in imported(path.relative_to(PROJECT).as_posix())}
         assert {module for module in modules if module.startswith("labkit.embedded_aws")} <= {"labkit.embedded_aws"}
 

@@ -21,7 +21,7 @@ from labkit.result import CHECKS_MIME, Check, Checks
 from labkit.run import runner
 from labkit.waiting import wait_until
 
-NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
+NOTEBOOKS = Path(__file__).parents[1] / "fixtures" / "notebooks"
 
 
 def run(folder: Path, *names: str, **settings) -> runner.Run:
