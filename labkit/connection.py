@@ -42,6 +42,7 @@ class Connection:
     account: str
     endpoint_url: str | None = None
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
+    profile: str | None = None
     calls: CallLog = field(default_factory=CallLog)
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -115,7 +116,7 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
         boto3.Session(profile_name=profile, region_name=region) if profile else _blind_session(region, "test", "test")
     )
     account = _account_of(session, endpoint_url, "endpoint")
-    return Connection("endpoint", session, region, account, endpoint_url)
+    return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
 def _connect_aws(account: str | None, profile: str | None, region: str | None) -> Connection:
@@ -144,7 +145,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             where=where,
             hint="Choose the right profile, or name the other account if that is what you want.",
         )
-    return Connection("aws", session, session.region_name, account)
+    return Connection("aws", session, session.region_name, account, profile=profile)
 
 
 def _refuse_overrides(overrides: Mapping[str, str]) -> None:

@@ -1,0 +1,125 @@
+"""How a resource stands: lines that hold what it should be against what it is, each with a verdict.
+
+The checks print these lines, the map draws them, the doctor walks them, the grade counts them: one judgement for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labkit.result import Check
+
+if TYPE_CHECKING:
+    from labkit.lab import Lab
+    from labkit.resources.resource import Resource
+
+WORKS = "works"
+DIFFERENT = "different"  # photos get through, and it is not as the step made it
+RISKY = "risky"  # photos get through today
+UNDERWAY = "underway"  # it has not come to its end yet; nothing is known to be wrong
+MISSING = "missing"
+BROKEN = "BROKEN"  # photos do not get through
+VERDICTS = (WORKS, DIFFERENT, RISKY, UNDERWAY, MISSING, BROKEN)  # from the best to the worst
+
+
+@dataclass(frozen=True)
+class Line(Check):
+    """One line of a judgement.
+
+    `hop` is where on a photo's way it lies, `branch` the branch (empty for what all share). `evidence` is a sentence
+    on what was found, `fix` what helps, `call` the line of Python that does it, empty where only a person can.
+    `consequence` is true if it only follows from something else that is missing.
+    """
+
+    verdict: str = WORKS
+    hop: str = ""
+    branch: str = ""
+    evidence: str = ""
+    fix: str = ""
+    call: str = ""
+    consequence: bool = False
+
+
+def worst(lines: Iterable[Line]) -> str:
+    """The worst verdict of some lines; `works` if there are none."""
+    return max((line.verdict for line in lines), key=VERDICTS.index, default=WORKS)
+
+
+@dataclass(frozen=True)
+class About:
+    """What the lines of one resource have in common: the subject's beginning, the hop and the branch."""
+
+    hop: str
+    branch: str = ""
+    subject: str = ""
+
+    def works(self, subject: str, found: object, expected: object = None, *, evidence: str = "") -> Line:
+        """A line on what is as it should be."""
+        wanted = found if expected is None else expected
+        return Line(self.subject + subject, True, str(wanted), str(found), "", WORKS, self.hop, self.branch, evidence)
+
+    def line(
+        self,
+        subject: str,
+        passed: bool,
+        expected: object,
+        found: object,
+        *,
+        otherwise: str = DIFFERENT,
+        hint: str = "",
+        evidence: str = "",
+        works: str = "",
+        fix: str = "",
+        call: str = "",
+        consequence: bool = False,
+    ) -> Line:
+        """A line that passes, or has the verdict `otherwise` with its evidence, fix and call; `works` is evidence, too."""
+        if passed:
+            return self.works(subject, found, expected, evidence=works)
+        said = "nothing" if found is None else str(found)
+        hint = hint or (f"{call}." if call else fix)
+        evidence = evidence or f"{self.subject}{subject} is {said}, not {expected}."
+        given = (otherwise, self.hop, self.branch, evidence, fix or hint, call, consequence)
+        return Line(self.subject + subject, False, str(expected), said, hint, *given)
+
+    def equal(self, subject: str, expected: object, found: object, **more: Any) -> Line:
+        """A line that passes if two values are the same."""
+        return self.line(subject, expected == found, expected, found, **more)
+
+    def missing(self, subject: str, name: str, step: int, *, evidence: str = "", consequence: bool = False) -> Line:
+        """The line for something that is not there at all."""
+        return self.line(
+            subject,
+            False,
+            name,
+            "nothing of that name",
+            otherwise=MISSING,
+            hint=f"catch_up(lab, to={step}) makes it.",
+            evidence=evidence or f"There is no {self.hop} {name}.",
+            fix=f"Step {step} makes it.",
+            call=f"catch_up(lab, to={step})",
+            consequence=consequence,
+        )
+
+
+class Snapshot:
+    """One reading of a lab in AWS: each resource is read once, however many lines ask for it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._found: dict[tuple[str, str], Any] = {}
+        self._lines: dict[tuple[str, str], tuple[Line, ...]] = {}
+
+    def read(self, resource: Resource) -> Any:
+        """What AWS has of a resource, see its `read`; None if there is nothing."""
+        if resource.key not in self._found:
+            self._found[resource.key] = resource.read()
+        return self._found[resource.key]
+
+    def judge(self, resource: Resource) -> tuple[Line, ...]:
+        """The lines of a resource."""
+        if resource.key not in self._lines:
+            self._lines[resource.key] = tuple(resource.judge(self))
+        return self._lines[resource.key]
