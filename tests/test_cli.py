@@ -80,7 +80,7 @@ class TestWithALab:
         catch_up(open_lab(), to=1)
         made = labkit("check", "topic")
         assert made.exit_code == 0
-        assert made.output.startswith("PASS: topic")
+        assert made.output.startswith("✓ 3 of 3 PASS: topic")
         missing = labkit("check", "2")
         assert missing.exit_code == 1
         assert "catch_up(lab, to=2)" in missing.output
@@ -90,7 +90,9 @@ class TestWithALab:
         catch_up(open_lab(), to=1)
         (topic,) = json.loads(labkit("check", "1", "--json").output)
         assert topic["passed"] is True
-        assert {"subject", "passed", "expected", "found", "hint"} == set(topic["checks"][0])
+        assert {"subject", "passed", "expected", "found", "hint", "verdict", "evidence", "call"} == set(
+            topic["checks"][0]
+        )
 
     def test_status_lists_what_there_is_and_clean_deletes_it_after_asking(self, workspace):
         lab = open_lab()
