@@ -23,7 +23,9 @@ NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 Item = TypeVar("Item")
-Verdict = Literal["works", "different", "risky", "broken", "missing"]
+# From the best to the worst: as the step made it; photos get through, and it is otherwise than the step made it; photos
+# get through today; it has not come to its end yet; it is not there; photos do not get through.
+Verdict = Literal["works", "different", "risky", "underway", "missing", "broken"]
 
 
 def counted(count: int, thing: str) -> str:
@@ -161,7 +163,7 @@ class Table(Result, Sequence[Item]):
 class Check:
     """One line of a check: what was looked at, PASS or FAIL, what was expected, what was found.
 
-    `verdict` says it more finely; a line that passed may still be *different* (not as the step made it) or *risky*.
+    `verdict` says more finely how a line fails: what works, but not as the step made it, is *different*.
     Raises ValueError if the two contradict each other.
     """
 
@@ -177,7 +179,7 @@ class Check:
     def __post_init__(self) -> None:
         if not self.verdict:
             object.__setattr__(self, "verdict", "works" if self.passed else "broken")
-        if self.passed == (self.verdict in ("broken", "missing")) or (not self.passed and self.verdict == "works"):
+        if self.passed != (self.verdict == "works"):
             raise ValueError(f"{self.subject}: passed is {self.passed}, and the verdict {self.verdict!r}")
 
     @property
@@ -218,10 +220,6 @@ class Checks(Result):
         """The lines that failed."""
         return tuple(check for check in self.checks if not check.passed)
 
-    def remarkable(self) -> tuple[Check, ...]:
-        """The lines that failed, then those that passed with something to say beside."""
-        return (*self.failures(), *(check for check in self.checks if check.passed and check.verdict != "works"))
-
     def sentence(self) -> str:
         """How many of the lines passed or, if any failed, how many failed."""
         return f"{self._count()}: {self.title}."
@@ -242,7 +240,7 @@ class Checks(Result):
 
     def _text(self) -> str:
         blocks = [f"{'✓' if self.passed else '✗'} {self.sentence()}"]
-        for check in self.remarkable():
+        for check in self.failures():
             lines = (f"  {name:<11}  {words}" for name, words in check.details())
             blocks.append("\n".join([f"{check.result}: {check.subject}", *lines]))
         return "\n\n".join(blocks)
@@ -252,7 +250,7 @@ class Checks(Result):
         said = (
             f'<p><span aria-hidden="true">{mark}</span> <strong>{self._count()}</strong>: {html_text(self.title)}.</p>'
         )
-        opened = "".join(_opened(check) for check in self.remarkable())
+        opened = "".join(_opened(check) for check in self.failures())
         folded = html_table(self.headers(), self.rows())
         return f"{said}{opened}<details><summary>All {len(self.checks)} lines</summary>{folded}</details>"
 

@@ -19,7 +19,7 @@ from labkit.resources.photo import Photo
 from labkit.resources.queue import DeadLetterQueue, Queue
 from labkit.resources.queue_policy import QueuePolicy
 from labkit.resources.resource import Resource
-from labkit.resources.role import Role
+from labkit.resources.role import ExistingRole, Role
 from labkit.resources.subscription import Subscription
 from labkit.resources.topic import Topic
 from labkit.resources.topic_policy import TopicPolicy
@@ -37,6 +37,7 @@ KINDS: tuple[type[Resource], ...] = (
     TopicPolicy,
     Notification,
     Role,
+    ExistingRole,
     LogGroup,
     Function,
     Trigger,

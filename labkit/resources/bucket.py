@@ -328,7 +328,7 @@ class ExistingBucket(Bucket):
         if lab.definition.bucket is not None:
             yield cls(lab, lab.definition.bucket)
 
-    def create(self, found: Any = None) -> bool:
+    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
         """Look for it: nothing is made. Raises LabError if it is not there."""
         if found is None and not self.exists():
             raise LabError(

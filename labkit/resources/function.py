@@ -12,7 +12,7 @@ from labkit.lab import Lab
 from labkit.packages import Package, build_package
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, UNDERWAY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, as_tag_list, found_or_none, template_resource
-from labkit.resources.role import Role
+from labkit.resources.role import Role, judge_role
 from labkit.waiting import wait_until
 
 READY_WITHIN_S = 120  # Lambda takes seconds to make a function; the waiters ask once a second
@@ -38,15 +38,9 @@ class Function(Resource):
         """The ARN of the function."""
         return self.lab.arn("lambda", f"function:{self.name}")
 
-    @property
-    def role(self) -> Role | None:
-        """The lab's own role for it; None where the lab was given an existing one."""
-        assert self.branch is not None  # noqa: S101 - a function that no definition names is only ever deleted
-        return next((role for role in Role.of(self.lab) if role.branch == self.branch), None)
-
     def package(self) -> Package:
         """The lab's own deployment package for it, built for the lab's target; from the cache if it is there."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None  # noqa: S101 - a function that no definition names is only ever deleted
         return build_package(self.branch.name, self.lab.target, source=self.branch.function.source)
 
     def read(self) -> dict[str, Any] | None:
@@ -75,6 +69,10 @@ class Function(Resource):
     def make(self) -> dict[str, Any]:
         """Make it whole: package, handler and description in one call."""
         return self.make_with(self.package().path.read_bytes())
+
+    def create_with(self, code: bytes, **changes: Any) -> bool:
+        """The same as `create`, with this zip and these changes of its configuration."""
+        return self.create(make=lambda: self.make_with(code, **changes))
 
     def make_with(self, code: bytes, **changes: Any) -> dict[str, Any]:
         """Make it with this zip and these changes of its configuration; wait until it can be invoked."""
@@ -137,6 +135,8 @@ class Function(Resource):
         yield from self._package(about, found)
         yield from self._configuration(about, found)
         yield self._concurrency(about)
+        if found["Role"] != self.branch.role_arn:  # another role than the definition's decides what it may do
+            yield from judge_role(Role(self.lab, found["Role"].rsplit("/", 1)[-1]), self.branch, snapshot)
 
     def _state(self, about: About, found: Mapping[str, Any]) -> Line:
         state, reason = found.get("State", "Active"), found.get("StateReason", "no reason given")

@@ -7,44 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from labkit.result import Check
+from labkit.result import Check, Verdict
 
 if TYPE_CHECKING:
     from labkit.lab import Lab
     from labkit.resources.resource import Resource
 
-WORKS = "works"
-DIFFERENT = "different"  # photos get through, and it is not as the step made it
-RISKY = "risky"  # photos get through today
-UNDERWAY = "underway"  # it has not come to its end yet; nothing is known to be wrong
-MISSING = "missing"
-BROKEN = "BROKEN"  # photos do not get through
-VERDICTS = (WORKS, DIFFERENT, RISKY, UNDERWAY, MISSING, BROKEN)  # from the best to the worst
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # from the best to the worst
+WORKS, DIFFERENT, RISKY, UNDERWAY, MISSING, BROKEN = VERDICTS
 
 
 @dataclass(frozen=True)
 class Line(Check):
     """One line of a judgement.
 
-    `hop` is where on a photo's way it lies, `branch` the branch (empty for what all share). `evidence` is a sentence
-    on what was found, `fix` what helps, `call` the line of Python that does it, empty where only a person can.
-    `consequence` is true if it only follows from something else that is missing.
+    `hop` is where on a photo's way it lies, `branch` the branch (empty for what all share), `fix` what helps, in words;
+    `call` is empty where only a person can do it. `consequence` is true if it only follows from something else that is
+    missing.
     """
 
-    verdict: str = WORKS
     hop: str = ""
     branch: str = ""
-    evidence: str = ""
     fix: str = ""
-    call: str = ""
     consequence: bool = False
 
 
-def worst(lines: Iterable[Line]) -> str:
+def worst(lines: Iterable[Line]) -> Verdict:
     """The worst verdict of some lines; `works` if there are none."""
-    return max((line.verdict for line in lines), key=VERDICTS.index, default=WORKS)
+    return max((line.verdict or WORKS for line in lines), key=VERDICTS.index, default=WORKS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,16 @@ class About:
     def works(self, subject: str, found: object, expected: object = None, *, evidence: str = "") -> Line:
         """A line on what is as it should be."""
         wanted = found if expected is None else expected
-        return Line(self.subject + subject, True, str(wanted), str(found), "", WORKS, self.hop, self.branch, evidence)
+        return Line(
+            self.subject + subject,
+            True,
+            str(wanted),
+            str(found),
+            verdict=WORKS,
+            evidence=evidence,
+            hop=self.hop,
+            branch=self.branch,
+        )
 
     def line(
         self,
@@ -67,7 +68,7 @@ class About:
         expected: object,
         found: object,
         *,
-        otherwise: str = DIFFERENT,
+        otherwise: Verdict = DIFFERENT,
         hint: str = "",
         evidence: str = "",
         works: str = "",
@@ -81,8 +82,20 @@ class About:
         said = "nothing" if found is None else str(found)
         hint = hint or (f"{call}." if call else fix)
         evidence = evidence or f"{self.subject}{subject} is {said}, not {expected}."
-        given = (otherwise, self.hop, self.branch, evidence, fix or hint, call, consequence)
-        return Line(self.subject + subject, False, str(expected), said, hint, *given)
+        return Line(
+            self.subject + subject,
+            False,
+            str(expected),
+            said,
+            hint,
+            otherwise,
+            evidence,
+            call,
+            self.hop,
+            self.branch,
+            fix or hint,
+            consequence,
+        )
 
     def equal(self, subject: str, expected: object, found: object, **more: Any) -> Line:
         """A line that passes if two values are the same."""
@@ -110,7 +123,7 @@ class Snapshot:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._found: dict[tuple[str, str], Any] = {}
-        self._lines: dict[tuple[str, str], tuple[Line, ...]] = {}
+        self._lines: dict[tuple[str, str, str], tuple[Line, ...]] = {}
 
     def read(self, resource: Resource) -> Any:
         """What AWS has of a resource, see its `read`; None if there is nothing."""
@@ -120,6 +133,7 @@ class Snapshot:
 
     def judge(self, resource: Resource) -> tuple[Line, ...]:
         """The lines of a resource."""
-        if resource.key not in self._lines:
-            self._lines[resource.key] = tuple(resource.judge(self))
-        return self._lines[resource.key]
+        of_branch = (*resource.key, resource.branch.name if resource.branch else "")
+        if of_branch not in self._lines:
+            self._lines[of_branch] = tuple(resource.judge(self))
+        return self._lines[of_branch]

@@ -114,7 +114,7 @@ class Notification(Resource):
             return Ownership(NOT_OURS, "it is not there")
         return Ownership(OURS, f"it tells {found['TopicArn']}")
 
-    def create(self, found: Any = None) -> bool:
+    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
         """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was put.
 
         A policy that was just set on the topic can take seconds to be seen by S3: for that alone it is tried again.

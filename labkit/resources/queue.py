@@ -108,6 +108,10 @@ class AnyQueue(Resource):
         """Its ARN and URL."""
         return {"arn": self.arn, "url": self.url()}
 
+    def put_right(self) -> dict[str, str] | None:
+        """Bring what is there already to what the lab needs; returns its attributes."""
+        return self.read()
+
     def erase(self) -> None:
         """Delete it with all its messages; its policy goes with it."""
         url = self.url()
@@ -155,6 +159,23 @@ class Queue(AnyQueue):
         """Where a message is moved to that nobody could handle, and when."""
         assert self.branch is not None  # noqa: S101 - a queue that no definition names is never made
         return {"deadLetterTargetArn": self.branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+
+    def put_right(self) -> dict[str, str] | None:
+        """Hide messages for longer if that is too short, and send dead letters where they belong."""
+        found, wanted = self.read(), self.attributes
+        if found is None:
+            return None
+        redrive = parsed(found.get("RedrivePolicy"))
+        lacking = {}
+        if int(found["VisibilityTimeout"]) < int(wanted["VisibilityTimeout"]):
+            lacking["VisibilityTimeout"] = wanted["VisibilityTimeout"]
+        if redrive.get("deadLetterTargetArn") != self.redrive_policy()["deadLetterTargetArn"] or (
+            int(redrive["maxReceiveCount"]) < MAX_RECEIVE_COUNT
+        ):
+            lacking["RedrivePolicy"] = wanted["RedrivePolicy"]
+        if lacking:
+            self.lab.client("sqs").set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=lacking)
+        return {**found, **lacking}
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""

@@ -204,10 +204,11 @@ class Resource(ABC):
         """Whether AWS has it now."""
         return self.read() is not None
 
-    def create(self, found: Any = None) -> bool:
+    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:
         """Make it, unless it is there and this lab's own; returns whether it was made just now.
 
-        `found` is what a `read` has just given, if the caller has it. Raises LabError if it is someone else's.
+        `found` is what a `read` has just given, if the caller has it; `make` another way of making it. Raises LabError
+        if it is someone else's.
         """
         if found is not None or self.exists():
             self.refuse_foreign()
@@ -215,7 +216,7 @@ class Resource(ABC):
             return False
         with self.journaled_create():
             try:
-                facts, made = self.make(), True
+                facts, made = (make or self.make)(), True
             except ClientError as error:
                 if error_code(error) not in EXISTS or not self.exists():
                     raise

@@ -191,6 +191,41 @@ class Role(Resource):
         yield Right("HandTheRolesToLambda", "iam", "PassRole", roles, condition)
 
 
+class ExistingRole(Role):
+    """A role that was there before the lab, for all functions: used as it is, never deleted."""
+
+    kind, part, planned = "existing role", "role", False
+
+    @classmethod
+    def of(cls, lab: Lab) -> Iterator[Self]:
+        """The one that the lab was given, if it was, once for each branch."""
+        if lab.definition.role_arn is not None:
+            for branch in lab.branches:
+                yield cls(lab, branch.role_name, branch)
+
+    @property
+    def arn(self) -> str:
+        """As it was given: it may belong to a path, or to another account."""
+        return str(self.lab.definition.role_arn)
+
+    def erase(self) -> None:
+        """It stays."""
+
+    @classmethod
+    def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
+        """It is not looked for: nothing of it is the lab's."""
+        return iter(())
+
+    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
+        """It is not part of a template."""
+        return {}
+
+    @classmethod
+    def rights(cls, lab: Lab) -> Iterator[Right]:  # noqa: ARG003
+        """Those of a role."""
+        return iter(())
+
+
 def role_policy(branch: Branch) -> dict[str, Any]:
     """What a branch's function may do, see `Role.document`."""
     bucket = branch.definition.bucket_arn
