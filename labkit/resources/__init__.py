@@ -25,6 +25,31 @@ from labkit.resources.topic import Topic
 from labkit.resources.topic_policy import TopicPolicy
 from labkit.resources.trigger import Trigger
 
+__all__ = [
+    "Bucket",
+    "DeadLetterQueue",
+    "ExistingBucket",
+    "ExistingRole",
+    "Function",
+    "KINDS",
+    "Line",
+    "LogGroup",
+    "Notification",
+    "Photo",
+    "Queue",
+    "QueuePolicy",
+    "Resource",
+    "Role",
+    "Snapshot",
+    "Subscription",
+    "Topic",
+    "TopicPolicy",
+    "Trigger",
+    "judge",
+    "resource_of",
+    "resources",
+]
+
 KINDS: tuple[type[Resource], ...] = (
     Topic,
     DeadLetterQueue,
@@ -52,8 +77,9 @@ def resources(lab: Lab) -> Iterator[Resource]:
 
 def resource_of(lab: Lab, entry: Entry) -> Resource | None:
     """The resource that an entry of the journal speaks of; None for a kind that this version does not know."""
-    kind = next((kind for kind in KINDS if kind.kind == entry.kind), None)
-    return None if kind is None else kind.from_entry(lab, entry)
+    kinds = [kind for kind in KINDS if kind.kind == entry.kind]
+    named = next((kind for kind in kinds if any(one.name == entry.name for one in kind.of(lab))), None)
+    return (named or kinds[0]).from_entry(lab, entry) if kinds else None
 
 
 def judge(snapshot: Snapshot, *kinds: type[Resource]) -> tuple[Line, ...]:

@@ -320,7 +320,8 @@ class Bucket(Resource):
 class ExistingBucket(Bucket):
     """A bucket that was there before the lab: used as it is, never emptied, never deleted."""
 
-    kind, part, planned = "existing bucket", "bucket", False
+    kind, part = "existing bucket", "bucket"
+    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:

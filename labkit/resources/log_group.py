@@ -101,7 +101,7 @@ class LogGroup(Resource):
             self.logical_name: template_resource(
                 "AWS::Logs::LogGroup",
                 LogGroupName=self.name,
-                **({"RetentionInDays": days} if days else {}),
+                RetentionInDays=days,
                 Tags=as_tag_list(self.lab.definition.tags),
             )
         }

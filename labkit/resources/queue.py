@@ -281,7 +281,7 @@ class Queue(AnyQueue):
                 "AWS::SQS::Queue",
                 QueueName=self.name,
                 VisibilityTimeout=int(have["VisibilityTimeout"]),
-                **({"RedrivePolicy": redrive} if redrive else {}),
+                RedrivePolicy=redrive or None,
                 Tags=as_tag_list(self.lab.definition.tags),
             )
         }

@@ -23,7 +23,8 @@ class QueuePolicy(Resource):
     https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
     """
 
-    kind, step, notebook, planned = "queue policy", 2, "02_queues", False
+    kind, step, notebook = "queue policy", 2, "02_queues"
+    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:

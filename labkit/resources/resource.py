@@ -128,6 +128,7 @@ class Resource(ABC):
     step: ClassVar[int]  # of the story
     notebook: ClassVar[str]
     planned: ClassVar[bool] = True  # listed before the lab is made; policies go without saying
+    deletable: ClassVar[bool] = True  # False: it goes with what it is put on, or outlives the lab
 
     def __init_subclass__(cls) -> None:
         """A part is called as its kind, unless it says otherwise."""
@@ -182,7 +183,7 @@ class Resource(ABC):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
-        """Those in AWS, asked without the journal, whose name fits and that carry the lab's tags or hang on what does."""
+        """Those in AWS whose name fits, asked without the journal; whose they are is another question."""
         return iter(())
 
     def template(self, found: Mapping[str, Any] | None = None) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002
@@ -310,10 +311,10 @@ class Resource(ABC):
         return entry.facts
 
 
-def template_resource(kind: str, *, depends_on: str | None = None, **properties: Any) -> dict[str, Any]:
-    """One resource of a CloudFormation template."""
+def template_resource(kind: str, *, depends_on: str = "", **properties: Any) -> dict[str, Any]:
+    """One resource of a CloudFormation template; a property that is None is left out."""
     more = {"DependsOn": depends_on} if depends_on else {}
-    return {"Type": kind, **more, "Properties": properties}
+    return {"Type": kind, **more, "Properties": {n: value for n, value in properties.items() if value is not None}}
 
 
 def arn_of(logical_name: str) -> dict[str, Any]:

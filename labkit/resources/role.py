@@ -194,7 +194,8 @@ class Role(Resource):
 class ExistingRole(Role):
     """A role that was there before the lab, for all functions: used as it is, never deleted."""
 
-    kind, part, planned = "existing role", "role", False
+    kind, part = "existing role", "role"
+    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:

@@ -151,7 +151,7 @@ class Subscription(Resource):
                 Protocol=have.get("Protocol", "sqs"),
                 Endpoint=have.get("Endpoint", self.branch.queue_arn),
                 RawMessageDelivery=have.get("RawMessageDelivery") == "true",
-                **({"FilterPolicy": parsed(have["FilterPolicy"])} if parsed(have.get("FilterPolicy")) else {}),
+                FilterPolicy=parsed(have.get("FilterPolicy")) or None,
             )
         }
 

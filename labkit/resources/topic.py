@@ -70,7 +70,7 @@ class Topic(Resource):
                 hint = "S3 publishes to Standard topics only. Delete the FIFO topic, and create_topic(lab)."
                 evidence = f"There is no Standard topic {name}, but a FIFO one."
                 call = "catch_up(lab, to=1)"
-                more = {"otherwise": BROKEN, "hint": hint, "evidence": evidence, "call": call}
+                more: dict[str, Any] = {"otherwise": BROKEN, "hint": hint, "evidence": evidence, "call": call}
                 yield about.line("type", False, "Standard", f"FIFO, {name}.fifo", **more)
             else:
                 yield about.missing("topic exists", name, 1)

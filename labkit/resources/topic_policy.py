@@ -34,7 +34,8 @@ class TopicPolicy(Resource):
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
     """
 
-    kind, step, notebook, planned = "topic policy", 3, "03_notification", False
+    kind, step, notebook = "topic policy", 3, "03_notification"
+    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:

@@ -184,8 +184,8 @@ class Trigger(Resource):
         state, said = found["State"], str(found.get("LastProcessingResult", ""))
         more: dict[str, Any] = {"otherwise": BROKEN, "hint": f"{enable}.", "call": enable}
         if said.startswith("PROBLEM") and not state.startswith("Disabl"):
-            words = {"evidence": f"Lambda says: {said}", "fix": "The role or the queue is at fault."}
-            return about.line("trigger's state", False, "Enabled", said, otherwise=BROKEN, **words)
+            evidence, fix = f"Lambda says: {said}", "The role or the queue is at fault."
+            return about.line("trigger's state", False, "Enabled", said, otherwise=BROKEN, evidence=evidence, fix=fix)
         if state.startswith("Disabl"):
             more |= {"evidence": f"It is {state.lower()}.{waiting}", "fix": "Switch it on."}
         else:

@@ -1,4 +1,4 @@
-"""Dead letters go back to where they came from, once what they died of is mended."""
+"""Dead letters go back to where they came from, once what they failed of is fixed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.result import Result, counted
-from labkit.steps.queues import queue_attributes, queue_url
+from labkit.resources import DeadLetterQueue, Queue
+from labkit.resources.queue import queue_depth
 from labkit.waiting import wait_until
 
 # While a dead letter is being moved, nobody else sees it; after a crash in between it comes back.
@@ -38,9 +39,9 @@ def redrive(lab: Lab, function_name: str) -> Redriven:
     The console's button "Start DLQ redrive" does the same. Returns how many there were. Raises LabError.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
     """
-    function = lab.settings.function_named(function_name)
-    dead, name = lab.settings.dead_letter_queue_name(function), lab.settings.queue_name(function)
-    source, target = queue_url(lab, dead), queue_url(lab, name)
+    branch = lab.branch(function_name)
+    dead, name = branch.dead_letter_queue_name, branch.queue_name
+    source, target = DeadLetterQueue(lab, dead, branch).url(), Queue(lab, name, branch).url()
     for queue, url in ((dead, source), (name, target)):
         if url is None:
             raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.")
@@ -88,9 +89,8 @@ def wait_for_dead_letters(lab: Lab, total: int = 1, *, seconds: float = 120) -> 
     """
 
     def ask() -> DeadLetters | None:
-        names = [lab.settings.dead_letter_queue_name(function) for function in lab.settings.functions]
-        found = [(name, queue_attributes(lab, name) or {}) for name in names]
-        letters = DeadLetters(tuple((name, int(a.get("ApproximateNumberOfMessages", 0))) for name, a in found))
+        found = [(queue.name, queue_depth(queue.read() or {}).waiting) for queue in DeadLetterQueue.of(lab)]
+        letters = DeadLetters(tuple(found))
         return letters if letters.total >= total else None
 
     what, hint = counted(total, "dead letter"), "doctor(lab) says where the messages are."
