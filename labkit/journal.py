@@ -106,7 +106,7 @@ class _State:
         self.lost.clear()
 
     def _restart(self, instance: str | None) -> None:
-        assert self.opened is not None  # noqa: S101 - for the type checker
+        assert self.opened is not None
         if instance != self.opened.instance:
             self.lost |= self.alive
             self.alive.clear()

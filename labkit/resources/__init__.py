@@ -26,12 +26,12 @@ from labkit.resources.topic_policy import TopicPolicy
 from labkit.resources.trigger import Trigger
 
 __all__ = [
+    "KINDS",
     "Bucket",
     "DeadLetterQueue",
     "ExistingBucket",
     "ExistingRole",
     "Function",
-    "KINDS",
     "Line",
     "LogGroup",
     "Notification",

@@ -76,7 +76,9 @@ class Bucket(Resource):
             "encryption": (s3.get_bucket_encryption, "ServerSideEncryptionConfiguration", {}),
             "policy": (s3.get_bucket_policy, "Policy", ""),
         }
-        found = {name: (found_or_none(ask, Bucket=self.name) or {}).get(key, no) for name, (ask, key, no) in asked.items()}
+        found = {
+            name: (found_or_none(ask, Bucket=self.name) or {}).get(key, no) for name, (ask, key, no) in asked.items()
+        }
         return {**found, "policy": parsed(found["policy"])}
 
     def settings(self) -> dict[str, Any]:
@@ -136,7 +138,9 @@ class Bucket(Resource):
 
     def erase(self) -> None:
         """Empty it, versions and unfinished uploads included, and delete it."""
-        wait_until(self._emptied_and_deleted, what=f"the last results to come to rest in {self.name}", seconds=EMPTIED_WITHIN_S)
+        wait_until(
+            self._emptied_and_deleted, what=f"the last results to come to rest in {self.name}", seconds=EMPTIED_WITHIN_S
+        )
 
     def _emptied_and_deleted(self) -> bool:
         s3 = self.lab.client("s3")

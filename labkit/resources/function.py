@@ -40,7 +40,7 @@ class Function(Resource):
 
     def package(self) -> Package:
         """The lab's own deployment package for it, built for the lab's target; from the cache if it is there."""
-        assert self.branch is not None  # noqa: S101 - a function that no definition names is only ever deleted
+        assert self.branch is not None
         return build_package(self.branch.name, self.lab.target, source=self.branch.function.source)
 
     def read(self) -> dict[str, Any] | None:
@@ -54,7 +54,7 @@ class Function(Resource):
 
     def configuration(self) -> dict[str, Any]:
         """What it should be, by Lambda's own names."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         lab = self.lab.definition
         return {
             "Runtime": self.lab.target.runtime,
@@ -124,7 +124,7 @@ class Function(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, active, able to run, and configured as step 4 does."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about, found = About("function", self.branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:
             yield about.missing("exists", self.name, 4)
@@ -164,7 +164,7 @@ class Function(Resource):
 
     def _package(self, about: About, found: Mapping[str, Any]) -> Iterator[Line]:
         """A wrong handler is sure to be one only where the package is the lab's, which has no other."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         name, package = self.branch.name, self.package()
         own = found["CodeSha256"] == package.code_sha256
         set_it = f"set_handler(lab, {name!r})"
@@ -191,7 +191,7 @@ class Function(Resource):
         )
 
     def _configuration(self, about: About, found: Mapping[str, Any]) -> Iterator[Line]:
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         wanted, name = self.configuration(), self.branch.name
         described = f"set_description(lab, {name!r})"
         lines = {
@@ -238,12 +238,12 @@ class Function(Resource):
     @property
     def logical_name(self) -> str:
         """`WebImageFunction`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return f"{self.branch.short_name}Function"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """`WebImageFunction`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         have = {**self.configuration(), **({} if found is None else found)}
         kept = ("Description", "Runtime", "Architectures", "Handler", "MemorySize", "Timeout", "Role")
         return {

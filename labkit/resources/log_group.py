@@ -58,7 +58,7 @@ class LogGroup(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, and with an end date."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about, found = About("log group", self.branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:
             yield about.line(
@@ -74,10 +74,10 @@ class LogGroup(Resource):
             return
         yield about.works("exists", self.name, evidence=self.name)
         days = found.get("retentionInDays")
-        put = f"lab.client('logs').put_retention_policy(logGroupName={self.name!r}, retentionInDays={LOG_RETENTION_DAYS})"
-        yield about.equal(
-            "kept for (days)", LOG_RETENTION_DAYS, days or "ever", otherwise=DIFFERENT, call=put
+        put = (
+            f"lab.client('logs').put_retention_policy(logGroupName={self.name!r}, retentionInDays={LOG_RETENTION_DAYS})"
         )
+        yield about.equal("kept for (days)", LOG_RETENTION_DAYS, days or "ever", otherwise=DIFFERENT, call=put)
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
@@ -91,7 +91,7 @@ class LogGroup(Resource):
     @property
     def logical_name(self) -> str:
         """`WebImageLogs`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return f"{self.branch.short_name}Logs"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:

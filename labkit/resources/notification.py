@@ -124,7 +124,9 @@ class Notification(Resource):
         if made:
             after = self.with_own(before, self.rule())
             with self.journaled_create():
-                allowed = policy.allows([next(TopicPolicy.of(self.lab)).read()], next(TopicPolicy.of(self.lab)).request())
+                allowed = policy.allows(
+                    [next(TopicPolicy.of(self.lab)).read()], next(TopicPolicy.of(self.lab)).request()
+                )
                 wait_until(
                     lambda: self._put(after, forgive=allowed),
                     what="S3 to see the topic's new policy",
@@ -187,9 +189,7 @@ class Notification(Resource):
         prefix, suffix = filters.get("prefix", ""), filters.get("suffix", "")
         more: dict[str, Any] = {"hint": f"{again} puts the rule right.", "fix": "Step 3 puts the rule right."}
         more["call"] = "catch_up(lab, to=3)"
-        yield About("notification").works(
-            "notification exists", self.name, evidence=f"{prefix}*{suffix} to the topic."
-        )
+        yield About("notification").works("notification exists", self.name, evidence=f"{prefix}*{suffix} to the topic.")
         evidence = f"It tells {found['TopicArn']}, not {topic}."
         yield about.equal("destination", topic, found["TopicArn"], otherwise=BROKEN, evidence=evidence, **more)
         created = any(event in CREATED for event in events)
@@ -204,7 +204,11 @@ class Notification(Resource):
     def _prefix(self, about: About, prefix: str, more: Mapping[str, Any]) -> Line:
         if INGEST_FOLDER.startswith(prefix):
             evidence = f"Its prefix is {prefix or 'empty'}: results raise events, too, which only the functions' own "
-            more = {**more, "fix": f"The prefix {INGEST_FOLDER} breaks the loop.", "call": "create_event_notification(lab)"}
+            more = {
+                **more,
+                "fix": f"The prefix {INGEST_FOLDER} breaks the loop.",
+                "call": "create_event_notification(lab)",
+            }
             return about.equal(
                 "prefix", INGEST_FOLDER, prefix or None, otherwise=RISKY, evidence=f"{evidence}care stops.", **more
             )

@@ -157,7 +157,7 @@ class Queue(AnyQueue):
 
     def redrive_policy(self) -> dict[str, Any]:
         """Where a message is moved to that nobody could handle, and when."""
-        assert self.branch is not None  # noqa: S101 - a queue that no definition names is never made
+        assert self.branch is not None
         return {"deadLetterTargetArn": self.branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
 
     def put_right(self) -> dict[str, str] | None:
@@ -179,7 +179,7 @@ class Queue(AnyQueue):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about = About("queue", self.branch.name, f"{self.name}: ")
         found = snapshot.read(self)
         if found is None:
@@ -209,7 +209,7 @@ class Queue(AnyQueue):
     def _visibility(self, about: About, found: Mapping[str, str], snapshot: Snapshot) -> Line:
         from labkit.resources.function import Function  # which itself asks its queue
 
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         function = snapshot.read(Function(self.lab, self.branch.function_name, self.branch))
         hidden, timeout = int(found["VisibilityTimeout"]), function["Timeout"] if function else 0
         needed = max(self.lab.definition.visibility_timeout_s, VISIBILITY_FACTOR * timeout)
@@ -228,7 +228,7 @@ class Queue(AnyQueue):
 
     def _redrive(self, found: Mapping[str, str]) -> Iterator[Line]:
         """Only a risk: good photos get through without it, and bad ones are tried again for days."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about = About("redrive", self.branch.name, f"{self.name}: ")
         redrive, wanted = parsed(found.get("RedrivePolicy")), self.redrive_policy()
         receives = redrive.get("maxReceiveCount", 0)
@@ -269,7 +269,7 @@ class Queue(AnyQueue):
     @property
     def logical_name(self) -> str:
         """`WebImageQueue`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return f"{self.branch.short_name}Queue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
@@ -325,7 +325,7 @@ class DeadLetterQueue(AnyQueue):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, and empty."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         redrive = About("redrive", self.branch.name, f"{self.name}: ")
         found = snapshot.read(self)
         make = f"create_dead_letter_queue(lab, {self.branch.name!r})"
@@ -370,7 +370,7 @@ class DeadLetterQueue(AnyQueue):
     @property
     def logical_name(self) -> str:
         """`WebImageDeadLetterQueue`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return f"{self.branch.short_name}DeadLetterQueue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:

@@ -83,7 +83,7 @@ class QueuePolicy(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """The topic may send, and nobody else."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about = About("queue policy", self.branch.name, f"{self.name}: ")
         queue = snapshot.read(self.queue)
         found = parsed(queue.get("Policy")) if queue is not None else {}
@@ -114,7 +114,9 @@ class QueuePolicy(Resource):
         """Who else may send, of those that a policy is often too open for; empty if nobody."""
         lab, account = self.lab.definition, "999999999999"
         other = f"arn:{lab.partition}:sns:{lab.region}:{account}:someone-elses-topic"
-        anyone = policy.Request("sqs:SendMessage", self.arn, arn=f"arn:{lab.partition}:iam::{account}:root", account=account)
+        anyone = policy.Request(
+            "sqs:SendMessage", self.arn, arn=f"arn:{lab.partition}:iam::{account}:root", account=account
+        )
         if policy.allows([found], anyone):
             return "anyone in the world"
         return "any topic of anybody" if policy.allows([found], self.request(other, account)) else ""

@@ -90,7 +90,7 @@ class Role(Resource):
 
     def make(self) -> dict[str, Any]:
         """The role with its trust policy; `put_policy` gives it what the function needs."""
-        assert self.branch is not None  # noqa: S101 - a role that no definition names is never made
+        assert self.branch is not None
         self.lab.client("iam").create_role(
             RoleName=self.name,
             AssumeRolePolicyDocument=json.dumps(TRUST_POLICY),
@@ -115,7 +115,7 @@ class Role(Resource):
         Listing `ingest/` is what makes a deleted photo answer 404 rather than 403.
         https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, .../AmazonS3/latest/API/API_GetObject.html
         """
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return role_policy(self.branch)
 
     def erase(self) -> None:
@@ -131,7 +131,7 @@ class Role(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, assumed by Lambda alone, allowed what the function needs and no more."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         yield from judge_role(self, self.branch, snapshot)
 
     @classmethod
@@ -147,7 +147,7 @@ class Role(Resource):
     @property
     def logical_name(self) -> str:
         """`WebImageRole`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         return f"{self.branch.short_name}Role"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
@@ -348,7 +348,9 @@ def _too_wide(branch: Branch, documents: list[dict[str, Any]]) -> str:
     """What these policies allow that no function of the lab needs, by a few examples; empty if none of them."""
     bucket, partition = branch.definition.bucket_arn, branch.definition.partition
     examples = {
-        "everything in IAM": policy.Request("iam:CreateUser", f"arn:{partition}:iam::{branch.definition.account}:user/x"),
+        "everything in IAM": policy.Request(
+            "iam:CreateUser", f"arn:{partition}:iam::{branch.definition.account}:user/x"
+        ),
         "photos of any bucket": policy.Request("s3:GetObject", f"arn:{partition}:s3:::someone-elses-bucket/x"),
         "deleting objects": policy.Request("s3:DeleteObject", f"{bucket}/{INGEST_FOLDER}x"),
         "writing new photos, which would start it again": policy.Request("s3:PutObject", f"{bucket}/{INGEST_FOLDER}x"),

@@ -84,12 +84,14 @@ class Subscription(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, confirmed, not raw, not filtered."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about = About("subscription", self.branch.name, f"{self.name}: ")
         topic, found = self.lab.definition.topic_name, snapshot.read(self)
         arn = found["SubscriptionArn"] if found else None
         if found is None or not str(arn).startswith("arn:"):
-            evidence = f"It is not confirmed: {arn}." if arn else f"The queue {self.name} is not subscribed to the topic."
+            evidence = (
+                f"It is not confirmed: {arn}." if arn else f"The queue {self.name} is not subscribed to the topic."
+            )
             yield about.line(
                 "subscribed to the topic",
                 False,
@@ -142,7 +144,7 @@ class Subscription(Resource):
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """`WebImageSubscription`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         have = found or {}
         return {
             f"{self.branch.short_name}Subscription": template_resource(

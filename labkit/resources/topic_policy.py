@@ -135,7 +135,9 @@ class TopicPolicy(Resource):
         """`TopicPolicy`."""
         document = self.document() if found is None else dict(found)
         return {
-            "TopicPolicy": template_resource("AWS::SNS::TopicPolicy", Topics=[{"Ref": "Topic"}], PolicyDocument=document)
+            "TopicPolicy": template_resource(
+                "AWS::SNS::TopicPolicy", Topics=[{"Ref": "Topic"}], PolicyDocument=document
+            )
         }
 
     @classmethod

@@ -138,7 +138,7 @@ class Trigger(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, enabled, one message at a time, failures reported one by one, in step with the timeouts."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         about, found = About("trigger", self.branch.name, f"{self.name}: "), snapshot.read(self)
         queue = snapshot.read(Queue(self.lab, self.branch.queue_name, self.branch))
         waiting = f" {queue_depth(queue).total} messages are in the queue." if queue else ""
@@ -193,7 +193,7 @@ class Trigger(Resource):
         return about.equal("trigger's state", "Enabled", state, **more)
 
     def _timeouts(self, about: About, queue: Mapping[str, str] | None, snapshot: Snapshot) -> Iterator[Line]:
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         function = snapshot.read(Function(self.lab, self.name, self.branch))
         if function is None:
             return
@@ -208,7 +208,9 @@ class Trigger(Resource):
             hint="A message must stay hidden while the function works and retries: raise the queue's VisibilityTimeout.",
             evidence=f"Messages are hidden for {visibility} s while the function may work for {timeout} s: "
             "each may come twice.",
-            call=Queue(self.lab, self.branch.queue_name).set_attributes(queue["QueueUrl"], VisibilityTimeout=str(needed))
+            call=Queue(self.lab, self.branch.queue_name).set_attributes(
+                queue["QueueUrl"], VisibilityTimeout=str(needed)
+            )
             if queue
             else "",
             consequence=queue is None,
@@ -224,7 +226,7 @@ class Trigger(Resource):
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """`WebImageTrigger`."""
-        assert self.branch is not None  # noqa: S101
+        assert self.branch is not None
         have = found or {"BatchSize": BATCH_SIZE, "State": "Enabled", "FunctionResponseTypes": [PARTIAL_BATCH]}
         return {
             f"{self.branch.short_name}Trigger": template_resource(

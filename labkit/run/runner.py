@@ -258,7 +258,7 @@ def _shared_place(
         if lab.journal.entries():
             if keep or somebodys:
                 why = "kept, as you said" if keep else "open before this run, and so left as it is"
-                say(f"The lab {lab.settings.lab_id} was {why}: `labkit status` lists it, `labkit clean` deletes it.")
+                say(f"The lab {lab.definition.lab_id} was {why}: `labkit status` lists it, `labkit clean` deletes it.")
             else:
                 say(str(clean_up(lab)))
 

@@ -140,7 +140,7 @@ def pick_memory(
 ) -> Control:
     """Pick a function and give it another memory size (and with it another share of a CPU)."""
     return Control(
-        "Pick a function and change its memory; the next request runs in a new environment.",
+        "Pick a function and change its memory; the next invocation runs in a new environment.",
         f'configure_function(lab, "{functions[0]}", MemorySize={memories_mb[-1]})',
         lambda: _memory_picker(configure, functions, memories_mb),
     )

@@ -184,9 +184,7 @@ def refuse_blocked_runtime(lab: Lab) -> None:
     The embedded AWS runs functions on this machine's own Python, whatever AWS's calendar says of it.
     """
     if lab.definition.where != "local" and (refusal := refusal_for(lab.target.runtime)):
-        raise LabError(
-            refusal, where="making a function", hint="redefine_lab(lab, runtime=...) chooses another one."
-        )
+        raise LabError(refusal, where="making a function", hint="redefine_lab(lab, runtime=...) chooses another one.")
 
 
 def _function(found: Mapping[str, Any], said: tuple[str, ...] = ()) -> Function:

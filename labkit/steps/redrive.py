@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
-from labkit.result import Result, counted
 from labkit.resources import DeadLetterQueue, Queue
 from labkit.resources.queue import queue_depth
+from labkit.result import Result, counted
 from labkit.waiting import wait_until
 
 # While a dead letter is being moved, nobody else sees it; after a crash in between it comes back.

@@ -10,10 +10,10 @@ from urllib.parse import quote_plus
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
-from labkit.result import Result
-from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME
 from labkit.resources import Topic
 from labkit.resources.bucket import Bucket
+from labkit.result import Result
+from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME
 from labkit.steps.upload import require_bucket
 
 SUBJECT = "Amazon S3 Notification"  # S3's own, to the letter

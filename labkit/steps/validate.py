@@ -9,9 +9,9 @@ from datetime import datetime
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from labkit.branch import Branch
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
-from labkit.branch import Branch
 from labkit.resources.judgement import BROKEN, DIFFERENT, About, Line
 from labkit.resources.resource import found_or_none
 from labkit.result import Checks, Result
@@ -152,7 +152,12 @@ def check_results(lab: Lab, key: str) -> Checks:
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     if _read(lab, "original", key) is None:
         line = About("photo", subject=f"{key}: ").line(
-            "a picture", False, "a picture", "none", otherwise=BROKEN, hint="upload_photo(lab, ...) puts a sound photo in."
+            "a picture",
+            False,
+            "a picture",
+            "none",
+            otherwise=BROKEN,
+            hint="upload_photo(lab, ...) puts a sound photo in.",
         )
         return Checks(f"results of {key}", (line,))
     found = read_results(lab, key)
