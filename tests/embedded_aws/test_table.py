@@ -21,5 +21,6 @@ def test_every_test_that_the_table_names_exists():
 
 def test_every_module_is_in_the_page():
     package = HERE.parents[1] / "labkit" / "embedded_aws"
-    modules = {file.name for file in package.glob("*.py")} - {"__init__.py"}
+    files = [file for file in package.rglob("*.py") if file.name != "__init__.py"]
+    modules = {file.relative_to(package).as_posix() for file in files}
     assert [name for name in sorted(modules) if f"`{name}`" not in PAGE] == []
