@@ -28,7 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class EventSourceMapping(models.EventSourceMapping):
-    """moto's record of a mapping, with the states AWS takes it through."""
+    """moto's record of a mapping, with the states AWS takes it through.
+
+    No issue of moto's is known.
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         """Make the mapping; it is Creating for a while."""

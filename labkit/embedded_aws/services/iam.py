@@ -9,7 +9,10 @@ from moto.iam import models as iam_models
 
 
 class IAMBackend(iam_models.IAMBackend):
-    """moto knows either none of AWS's managed policies or builds all 1,500; this one finds what is named."""
+    """moto knows either none of AWS's managed policies or builds all 1,500; this one finds what is named.
+
+    See getmoto/moto#7219 and getmoto/moto#7539.
+    """
 
     def attach_role_policy(self, policy_arn: str, role_name: str) -> None:
         """Attach a policy to a role; AWS's own are there without being made."""

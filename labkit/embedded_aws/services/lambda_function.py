@@ -26,6 +26,8 @@ class LambdaRefusal(JsonRESTError):
 class Function(models.LambdaFunction):
     """moto's record of a function, with what it leaves out: where it logs, and that a change takes its time.
 
+    No issue of moto's is known.
+
     A new or changed function is in a state of change until somebody looks at it, or for a second; who changes it
     again without having waited is refused, as on AWS.
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html

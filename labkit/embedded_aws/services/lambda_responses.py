@@ -23,7 +23,10 @@ _MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
 
 
 class LambdaResponse(responses.LambdaResponse):
-    """moto's REST face of Lambda, with Invoke as AWS answers it."""
+    """moto's REST face of Lambda, with Invoke as AWS answers it.
+
+    No issue of moto's is known.
+    """
 
     use_raw_body = True  # moto would also look for form fields in the zip
 

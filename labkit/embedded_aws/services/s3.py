@@ -17,7 +17,10 @@ from labkit.policy import Request, allows
 
 
 class Bucket(FakeBucket):
-    """moto ignores the conditions of a bucket policy, so that a Deny without TLS shuts everybody out."""
+    """moto ignores the conditions of a bucket policy, so that a Deny without TLS shuts everybody out.
+
+    See getmoto/moto#5820 for policies that are not held against conditions.
+    """
 
     def get_permission(self, action: str, resource: str) -> PermissionResult:
         """What the bucket policy says of the owner's own request; the loopback counts as secure transport."""
@@ -42,7 +45,10 @@ _DESTINATIONS = {"Topic": "sns", "Queue": "sqs", "CloudFunction": "lambda"}
 
 
 class S3Response(s3_responses.S3Response):
-    """moto answers 500 to a filter named `Prefix`, to one without a value, and to a name that is neither."""
+    """moto answers 500 to a filter named `Prefix`, to one without a value, and to a name that is neither.
+
+    No issue of moto's is known.
+    """
 
     def _notification_config_from_body(self) -> dict[str, Any]:
         lists = (*(f"{kind}Configuration" for kind in _DESTINATIONS), "Event", "FilterRule")
@@ -60,7 +66,10 @@ class S3Response(s3_responses.S3Response):
 
 
 class S3Backend(s3_models.S3Backend):
-    """moto accepts rules that overlap and destinations that are not there or do not let S3 in."""
+    """moto accepts rules that overlap and destinations that are not there or do not let S3 in.
+
+    Destinations were left unchecked on purpose: getmoto/moto#1516.
+    """
 
     def put_bucket_notification_configuration(self, bucket_name: str, notification_config: dict[str, Any]) -> None:
         """Set the configuration and send the test events, or refuse as S3 does."""

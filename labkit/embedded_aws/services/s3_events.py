@@ -76,7 +76,10 @@ _delivery = _Delivery()
 
 
 def send_event(account_id: str, event_name: str, bucket: FakeBucket, key: Any) -> None:  # noqa: ARG001
-    """moto sends too few fields, `/` as %2F, no Subject, and two events for a multipart upload."""
+    """moto sends too few fields, `/` as %2F, no Subject, and two events for a multipart upload.
+
+    See getmoto/moto#9054 for the encoding and getmoto/moto#7363 for the events; no issue tells of the fields.
+    """
     configuration = bucket.notification_configuration
     put_of_multipart = event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None
     if configuration is None or put_of_multipart:
@@ -89,7 +92,10 @@ def send_event(account_id: str, event_name: str, bucket: FakeBucket, key: Any) -
 
 
 def send_test_event(account_id: str, bucket: FakeBucket, really: bool = False) -> None:  # noqa: ARG001
-    """moto sends it before anything was checked, and without RequestId and HostId."""
+    """moto sends it before anything was checked, and without RequestId and HostId.
+
+    No issue of moto's is known.
+    """
     configuration = bucket.notification_configuration
     if configuration is None or not really:
         return

@@ -18,7 +18,10 @@ from labkit.policy import allows, service_request
 
 
 class Notification(s3_models.Notification):
-    """moto compares with the filter names in lower case; AWS takes both cases and shows them capitalised."""
+    """moto compares with the filter names in lower case; AWS takes both cases and shows them capitalised.
+
+    No issue of moto's is known.
+    """
 
     def _key_matches(self, key_name: str) -> bool:
         prefix, suffix = _filter_of(self)

@@ -19,7 +19,10 @@ _LONGEST_DELAY_SECONDS = 900
 
 
 class SQSBackend(models.SQSBackend):
-    """moto's SQS on the queues above."""
+    """moto's SQS on queues that are safe to share; lengths are counted in bytes.
+
+    See getmoto/moto#450 and getmoto/moto#3205 for the size of messages.
+    """
 
     queues: dict[str, Queue]  # type: ignore[assignment]
 
@@ -114,7 +117,10 @@ _moves: dict[str, list[MessageMove]] = {}  # by the ARN of the dead-letter queue
 
 
 class SQSResponse(responses.SQSResponse):
-    """moto's face of SQS, with the message moves that it lacks."""
+    """moto's face of SQS, with the message moves that it lacks.
+
+    They are on their way there: getmoto/moto#10265.
+    """
 
     def start_message_move_task(self) -> ActionResult:
         """StartMessageMoveTask."""

@@ -28,6 +28,7 @@ class Queue(models.Queue):
 
     moto keeps one list of messages, walks all of it in every operation and changes it without a lock. This queue
     keeps what is ready, what is in flight and what is delayed apart, under one lock, and wakes those who wait.
+    See getmoto/moto#372 and getmoto/moto#519 for threads.
     """
 
     def __init__(self, name: str, region: str, account_id: str, **attributes: Any) -> None:
@@ -39,7 +40,10 @@ class Queue(models.Queue):
         super().__init__(name, region, account_id, **attributes)
 
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
-        """Set what is named and leave the rest: moto drops the policy whenever anything else is set."""
+        """Set what is named and leave the rest: moto drops the policy whenever anything else is set.
+
+        No issue of moto's is known.
+        """
         kept = {"Policy": self.policy} if hasattr(self, "_policy_json") else {}
         super()._set_attributes({**kept, **attributes}, now)
 
