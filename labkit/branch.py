@@ -1,4 +1,4 @@
-"""One of the pipeline's branches: a queue, its dead-letter queue, a role, a log group, a function, a trigger, a folder."""
+"""One of the pipeline's branches: two queues, a role, a log group, a function, a trigger, a folder."""
 
 from __future__ import annotations
 

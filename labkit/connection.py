@@ -96,8 +96,8 @@ def connect(
 def _connect_local(workspace: Path) -> Connection:
     try:
         server = embedded_aws.start(workspace / LOCAL_FOLDER)
-    except embedded_aws.LocalError as error:
-        hint = "`labkit stop`, then run this again; the server's log is in .labkit/embedded_aws/."
+    except embedded_aws.EmbeddedAwsError as error:
+        hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
         raise LabError(str(error), where="opening the lab (local)", hint=hint) from error
     session = _blind_session(server.region, "labkit-local", "not-a-secret")
     return Connection("local", session, server.region, server.account, server.url, str(server.started))

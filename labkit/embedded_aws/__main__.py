@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shutil
@@ -11,14 +12,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.embedded_aws import behaviour
-from labkit.embedded_aws.state import LocalError, Server
+from labkit.embedded_aws import settings
+from labkit.embedded_aws.errors import EmbeddedAwsError
+from labkit.embedded_aws.state import Server
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; return the exit status."""
+    gc.disable()  # nothing that is imported is garbage; the server process turns it on again
     options = _parser().parse_args(arguments)
-    behaviour.change(behaviour.with_switches(behaviour.Behaviour(), json.loads(options.behaviour)))
+    settings.change(settings.with_changes(settings.Settings(), json.loads(options.settings)))
     if options.detach:
         return _detached(options)
     return _serve(options, lambda server: print(f"The embedded AWS listens at {server.url}", flush=True))
@@ -30,20 +33,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, help="where state and log lie (default: a temporary folder)")
     parser.add_argument("--idle", type=float, help="end after so many seconds without a request")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
-    parser.add_argument("--behaviour", default="{}", help="switches as JSON, see labkit.embedded_aws.Behaviour")
+    parser.add_argument("--settings", default="{}", help="settings as JSON, see labkit.embedded_aws.Settings")
     parser.add_argument("--detach", action="store_true", help="return when ready and serve in the background")
     return parser
 
 
 def _serve(options: argparse.Namespace, ready: Callable[[Server], None]) -> int:
-    from labkit.embedded_aws.service import log_to_stderr, serve
+    from labkit.embedded_aws.server_process import log_to_stderr, serve
 
     log_to_stderr()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="labkit-local-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="labkit-embedded-aws-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         serve(folder.resolve(), port=options.port, idle_seconds=options.idle, parent=options.parent, ready=ready)
-    except LocalError as error:
+    except EmbeddedAwsError as error:
         print(error, file=sys.stderr)
         return 1
     finally:

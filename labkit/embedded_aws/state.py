@@ -12,10 +12,6 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 
 
-class LocalError(Exception):
-    """The embedded AWS cannot be had; the text is one sentence for the person who asked."""
-
-
 @dataclass(frozen=True)
 class Server:
     """A running embedded AWS. `started` names this very run: another value means that all was forgotten."""

@@ -213,7 +213,7 @@ def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str
 
 
 def wait_for_logs(lab: Lab, function_name: str, *, key: str | None = None, seconds: float = 60) -> FunctionLogs:
-    """The logs, once an invocation on the photo `key` (any invocation, if None) has its REPORT and none is still running.
+    """The logs, once an invocation on the photo `key` (any one, if None) has its REPORT and none is still running.
 
     The REPORT arrives a little after the result: Lambda writes it when the invocation is over. Raises WaitedTooLong.
     """
@@ -249,7 +249,7 @@ def beginning(since: datetime | timedelta | str, now: datetime | None = None) ->
 def parse_log(lines: Iterable[LogLine]) -> tuple[Invocation, ...]:
     """The invocations in the lines of any number of streams, by the time of their START.
 
-    An environment works on one invocation at a time, so that in one stream an invocation's lines stand together. The lines
+    An environment works on one invocation at a time, so that in one stream the lines of one stand together. The lines
     of an init stand before the START of the invocation that caused it, and are counted as its own.
     """
     streams: dict[str, list[LogLine]] = defaultdict(list)

@@ -117,7 +117,7 @@ def export_template(lab: Lab) -> Template:
 
 @telling("comparing the template with AWS")
 def compare_template(template: Template, lab: Lab) -> TemplateComparison:
-    """Hold a template against what stands in AWS now; the difference is called drift. Raises LabError if AWS refuses."""
+    """Hold a template against what stands in AWS now; the difference is called drift. Raises LabError."""
     wanted, live = template.resources, _Writer(lab).document(live=True)["Resources"]
     names = tuple(dict.fromkeys([*wanted, *live]))
     return TemplateComparison(names, tuple(d for name in names for d in _differences(name, wanted, live)))

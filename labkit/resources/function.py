@@ -82,7 +82,7 @@ class Function(Resource):
             lambda: unless_role_unknown(lambda: self.lab.client("lambda").create_function(**request)),
             what=f"Lambda to be allowed to assume the role {wanted['Role']}",
             seconds=ROLE_SEEN_WITHIN_S,
-            hint="The role must trust lambda.amazonaws.com and let the function take from its queue: create_roles(lab).",
+            hint="It must trust lambda.amazonaws.com and let the function take from its queue: create_roles(lab).",
         )
         self.wait_until_active()
         return {"arn": self.arn}
@@ -173,7 +173,8 @@ class Function(Resource):
             self.branch.handler,
             found["Handler"],
             otherwise=BROKEN if own else DIFFERENT,
-            evidence=f"Its handler is {found['Handler']}, which its package does not have; it has {self.branch.handler}.",
+            evidence=f"Its handler is {found['Handler']}, which its package does not have: "
+            f"there it is {self.branch.handler}.",
             fix="Set it.",
             call=set_it,
         )

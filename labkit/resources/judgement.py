@@ -76,7 +76,7 @@ class About:
         call: str = "",
         consequence: bool = False,
     ) -> Line:
-        """A line that passes, or has the verdict `otherwise` with its evidence, fix and call; `works` is evidence, too."""
+        """A line that passes, with `works` as its evidence, or has the verdict `otherwise` with evidence, fix, call."""
         if passed:
             return self.works(subject, found, expected, evidence=works)
         said = "nothing" if found is None else str(found)

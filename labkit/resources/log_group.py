@@ -70,6 +70,7 @@ class LogGroup(Resource):
                 evidence=f"There is no log group {self.name}, and the lab's role may not make one: nothing is logged.",
                 fix="Step 4 makes it.",
                 call="catch_up(lab, to=4)",
+                consequence=snapshot.read(Function(self.lab, self.branch.function_name, self.branch)) is None,
             )
             return
         yield about.works("exists", self.name, evidence=self.name)

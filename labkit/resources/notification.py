@@ -115,7 +115,7 @@ class Notification(Resource):
         return Ownership(OURS, f"it tells {found['TopicArn']}")
 
     def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
-        """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was put.
+        """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was.
 
         A policy that was just set on the topic can take seconds to be seen by S3: for that alone it is tried again.
         """

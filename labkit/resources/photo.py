@@ -116,6 +116,7 @@ class Photo(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         """Put photos in, take results out, delete both."""
         folders = [INGEST_FOLDER, *(branch.folder for branch in lab.branches)]
-        actions = "PutObject PutObjectTagging GetObject GetObjectTagging DeleteObject DeleteObjectVersion AbortMultipartUpload"
+        actions = "PutObject PutObjectTagging GetObject GetObjectTagging "
+        actions += "DeleteObject DeleteObjectVersion AbortMultipartUpload"
         on = tuple(f"{lab.definition.bucket_arn}/{folder}*" for folder in folders)
         yield Right("PutPhotosInAndTakeResultsOut", "s3", actions, on)

@@ -183,7 +183,7 @@ class Queue(AnyQueue):
         about = About("queue", self.branch.name, f"{self.name}: ")
         found = snapshot.read(self)
         if found is None:
-            yield self._missing(about, snapshot)
+            yield self._missing(about)
             return
         depth = queue_depth(found)
         evidence = f"{depth.waiting} waiting, {depth.in_flight} in flight."
@@ -192,7 +192,7 @@ class Queue(AnyQueue):
         yield self._visibility(about, found, snapshot)
         yield from self._redrive(found)
 
-    def _missing(self, about: About, snapshot: Snapshot) -> Line:
+    def _missing(self, about: About) -> Line:
         if not AnyQueue.exists(type(self)(self.lab, f"{self.name}.fifo")):
             return about.missing("exists", self.name, 2)
         return about.line(
@@ -361,7 +361,7 @@ class DeadLetterQueue(AnyQueue):
             dead,
             otherwise=BROKEN,
             hint=f"Fix what they failed of (doctor(lab) says), then {again} sends them back.",
-            evidence=f"{counted(dead, 'message')} could not be handled and lie{'s' if dead == 1 else ''} in {self.name}.",
+            evidence=f"{counted(dead, 'message')} could not be handled: in {self.name}.",
             works="none.",
             fix="Fix what they failed of (the log says), then send them back to the queue.",
             call=again,

@@ -257,7 +257,7 @@ def judge_role(role: Role, branch: Branch, snapshot: Snapshot) -> Iterator[Line]
     try:
         found = snapshot.read(role)
         if found is None:
-            yield _gone(about, role.name, own, again)
+            yield _gone(about, role.name, own)
             return
         attached = role.attached()
     except ClientError as error:
@@ -271,7 +271,7 @@ def judge_role(role: Role, branch: Branch, snapshot: Snapshot) -> Iterator[Line]
     yield _allowed(about, branch, found, attached, own, again)
 
 
-def _gone(about: About, name: str, own: bool, again: str) -> Line:
+def _gone(about: About, name: str, own: bool) -> Line:
     fix = "Make it again." if own else "Give the function a role."
     more: dict[str, Any] = {"otherwise": MISSING if own else BROKEN, "evidence": f"There is no role {name}."}
     return about.line("exists", False, name, "nothing of that name", fix=fix, call="catch_up(lab, to=4)", **more)

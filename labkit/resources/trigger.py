@@ -178,7 +178,7 @@ class Trigger(Resource):
             fix="Switch them on.",
             call=f"{update}FunctionResponseTypes=[{PARTIAL_BATCH!r}])",
         )
-        yield from self._timeouts(about, queue, snapshot)
+        yield from self._timeouts(queue, snapshot)
 
     def _state(self, about: About, found: Mapping[str, Any], waiting: str, enable: str) -> Line:
         state, said = found["State"], str(found.get("LastProcessingResult", ""))
@@ -192,7 +192,7 @@ class Trigger(Resource):
             more |= {"otherwise": UNDERWAY, "evidence": f"It is {state.lower()}.", "fix": "Wait a moment."}
         return about.equal("trigger's state", "Enabled", state, **more)
 
-    def _timeouts(self, about: About, queue: Mapping[str, str] | None, snapshot: Snapshot) -> Iterator[Line]:
+    def _timeouts(self, queue: Mapping[str, str] | None, snapshot: Snapshot) -> Iterator[Line]:
         assert self.branch is not None
         function = snapshot.read(Function(self.lab, self.name, self.branch))
         if function is None:
@@ -205,7 +205,7 @@ class Trigger(Resource):
             f"at least 6 x {timeout} s",
             f"{visibility} s",
             otherwise=BROKEN if visibility < timeout else RISKY,
-            hint="A message must stay hidden while the function works and retries: raise the queue's VisibilityTimeout.",
+            hint="A message must stay hidden while the function works: raise the queue's VisibilityTimeout.",
             evidence=f"Messages are hidden for {visibility} s while the function may work for {timeout} s: "
             "each may come twice.",
             call=Queue(self.lab, self.branch.queue_name).set_attributes(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build on a slow network takes minutes
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
-UNWATCHED = embedded_aws.Behaviour(mapping_delay_seconds=0.02)
+UNWATCHED = embedded_aws.Settings(mapping_delay_seconds=0.02)
 CLEANING_NOTEBOOK = "clean_up"  # the name (without its number) of the notebook that --keep leaves out
 
 
@@ -219,7 +219,7 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
     workspace.mkdir(parents=True)
     with ThreadPoolExecutor(1) as beside:
         # It starts while the first kernel does. Should this process be killed, it ends by itself.
-        settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "behaviour": UNWATCHED}
+        settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "settings": UNWATCHED}
         starting = beside.submit(embedded_aws.start, workspace / LOCAL_FOLDER, **settings)
         try:
             # A bucket and a role that exist elsewhere, named for other work, do not exist in an AWS that is new.
@@ -228,7 +228,7 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
                 {"LABKIT_WORKSPACE": str(workspace), "LABKIT_BUCKET": "", "LABKIT_ROLE_ARN": ""},
             )
             starting.result()
-        except embedded_aws.LocalError as error:
+        except embedded_aws.EmbeddedAwsError as error:
             hint = "Run it again; a very busy machine can be too slow to start it."
             raise LabError(str(error), where="starting the embedded AWS of this run", hint=hint) from error
         finally:

@@ -62,7 +62,8 @@ def log_table(logs: FunctionLogs | Sequence[FunctionLogs], *, unfold: bool = Tru
 def _unfolded(invocation: Invocation) -> str:
     """An invocation's lines, to be opened; those of a failed one are open already."""
     state = "" if invocation.status in ("ok", "running") else " open"
-    return f"<details{state}><summary>{escape(invocation.sentence())}</summary><pre>{escape(_lines(invocation))}</pre></details>"
+    summary = f"<summary>{escape(invocation.sentence())}</summary>"
+    return f"<details{state}>{summary}<pre>{escape(_lines(invocation))}</pre></details>"
 
 
 def _lines(invocation: Invocation) -> str:

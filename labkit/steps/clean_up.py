@@ -75,7 +75,7 @@ class Receipt(Result):
 
 @telling("taking the inventory")
 def inventory(lab: Lab) -> Inventory:
-    """What the lab has in AWS now: whatever its journal lists, or AWS finds by its tags, and is there. Changes nothing."""
+    """What the lab has in AWS now, of what its journal lists and of what AWS finds by its tags. Changes nothing."""
     there = [one for one in _in_order(lab) if one.deletable and one.exists() and one.may_delete().verdict == OURS]
     return Inventory(lab.definition.lab_id, tuple(one.key for one in there))
 
@@ -118,7 +118,9 @@ def _in_order(lab: Lab) -> Iterator[Resource]:
     What the journal lists, what its definition names, and what AWS finds by the lab's tags without either.
     """
     listed = [one for entry in lab.journal.entries() if (one := resource_of(lab, entry)) is not None]
-    by_key = {one.key: one for one in [*find_own(lab), *_defined_and_there(lab), *listed]}
+    by_key: dict[tuple[str, str], Resource] = {}
+    for one in (*listed, *_defined_and_there(lab), *find_own(lab)):
+        by_key.setdefault(one.key, one)
     return iter(sorted(by_key.values(), key=lambda one: -order_of(one)))
 
 

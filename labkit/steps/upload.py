@@ -152,7 +152,8 @@ def refuse_foreign_objects(bucket: Bucket, photo: Photo) -> None:
     for name in (key, *photo.results):
         if bucket.object_versions(name):
             raise LabError(
-                f"The bucket {bucket.name} holds an object {name} already, and it is not this lab's. It was left alone.",
+                f"The bucket {bucket.name} holds an object {name} already, and it is not this lab's. "
+                "It was left alone.",
                 where=f"uploading {key}",
                 hint="Upload the photo under another name: upload_photo(lab, ..., name='another.jpg').",
             )

@@ -7,8 +7,8 @@ import pytest
 from account import until
 from botocore.exceptions import ClientError
 
-from labkit.embedded_aws import front_door
-from labkit.embedded_aws.http_server import Answer
+from labkit.embedded_aws.http import dispatcher
+from labkit.embedded_aws.http.server import Answer
 
 
 def environ(**more):
@@ -28,8 +28,8 @@ def environ(**more):
 
 
 def answer(monkeypatch, handler):
-    monkeypatch.setitem(front_door._SERVICES, "sts", handler)
-    return front_door.FrontDoor(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
+    monkeypatch.setitem(dispatcher._SERVICES, "sts", handler)
+    return dispatcher.Dispatcher(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
 
 
 def test_a_dictionary_that_changed_while_moto_walked_it_is_walked_again(monkeypatch):

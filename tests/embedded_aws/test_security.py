@@ -71,13 +71,13 @@ def test_a_request_without_credentials_is_refused(aws, path):
 
 
 def test_the_server_is_controlled_by_who_can_read_its_state(aws):
-    status, _ = ask(aws, "PUT", "/_local/behaviour", Content_Length="0")
+    status, _ = ask(aws, "PUT", "/_embedded_aws/settings", Content_Length="0")
     assert status == 403
-    status, body = ask(aws, "GET", "/_local/behaviour", X_Local_Started=aws.server.started)
+    status, body = ask(aws, "GET", "/_embedded_aws/settings", X_Embedded_Aws_Started=aws.server.started)
     assert status == 200
     assert json.loads(body)["duplicate_events"] == 0
     assert (aws.server.folder / "server.json").stat().st_mode & 0o077 == 0
-    _, identity = ask(aws, path="/_local/identity")
+    _, identity = ask(aws, path="/_embedded_aws/identity")
     assert aws.server.started not in identity
 
 

@@ -28,11 +28,11 @@ from moto.sns.responses import SNSResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
-from labkit.embedded_aws import s3_fast_lane, s3_rights
-from labkit.embedded_aws.functions import LambdaResponse
-from labkit.embedded_aws.http_server import Answer
-from labkit.embedded_aws.moto_gaps import S3Response
-from labkit.embedded_aws.queues import SQSResponse
+from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.services import s3_fast_path, s3_permissions
+from labkit.embedded_aws.services.lambda_responses import LambdaResponse
+from labkit.embedded_aws.services.s3 import S3Response
+from labkit.embedded_aws.services.sqs import SQSResponse
 from labkit.embedded_aws.state import ACCOUNT
 
 _log = logging.getLogger(__name__)
@@ -56,11 +56,11 @@ class _ServerRequest(Request):
     from_wsgi_server = True
 
 
-class FrontDoor:
+class Dispatcher:
     """The application behind the HTTP server."""
 
     def __init__(self, control: Callable[[str, str, dict[str, Any]], Answer]) -> None:
-        """`control` answers what is asked of the server itself, below /_local/."""
+        """`control` answers what is asked of the server itself, below /_embedded_aws/."""
         self._control = control
         self.last_request = time.monotonic()
 
@@ -70,7 +70,7 @@ class FrontDoor:
         if refusal:
             return Answer(403, _TYPE_XML, _xml_error("AccessDenied", refusal))
         path = environ["PATH_INFO"]
-        if path.startswith("/_local/"):
+        if path.startswith("/_embedded_aws/"):
             return self._control(environ["REQUEST_METHOD"], path, environ)
         self.last_request = time.monotonic()
         service = _service(environ)
@@ -133,10 +133,10 @@ def _ask_s3(path: str, environ: dict[str, Any]) -> Answer:
     bucket, _, key = path.encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
     backend = s3_backends[ACCOUNT]["aws"]
     method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
-    refusal = s3_rights.refusal(_access_key(environ), method, backend, bucket, key, query)
+    refusal = s3_permissions.refusal(_access_key(environ), method, backend, bucket, key, query)
     if refusal:
         return Answer(403, _TYPE_XML, _xml_error("AccessDenied", refusal))
-    plain = s3_fast_lane.answer(environ, backend, bucket, key)
+    plain = s3_fast_path.answer(environ, backend, bucket, key)
     if plain is not None:
         return plain
     if key:

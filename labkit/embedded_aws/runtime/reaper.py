@@ -16,8 +16,8 @@ import threading
 from pathlib import Path
 
 
-class Warden:
-    """The server's end of the pipe. A warden that dies is replaced."""
+class Reaper:
+    """The server's end of the pipe. A reaper that dies is replaced."""
 
     def __init__(self, folder: Path) -> None:
         """Start the process; `folder` is what it removes in the end."""
@@ -58,7 +58,7 @@ class Warden:
             self._replace()
 
     def look(self) -> None:
-        """Replace a warden that has died: what it was told last may have been lost with it."""
+        """Replace a reaper that has died: what it was told last may have been lost with it."""
         with self._lock:
             if not self._closed and self._process.poll() is not None:
                 with contextlib.suppress(OSError):  # then the next look does it
@@ -75,7 +75,7 @@ class Warden:
         self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let the warden do its work: it ends what is left, removes the folder, and goes."""
+        """Let the reaper do its work: it ends what is left, removes the folder, and goes."""
         with self._lock:
             self._closed = True
         assert self._process.stdin is not None

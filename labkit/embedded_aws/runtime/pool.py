@@ -21,10 +21,18 @@ from pathlib import Path
 from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
-from labkit.embedded_aws import behaviour, roles
-from labkit.embedded_aws.environment import Environment, InitFailed, Invocation, NotDelivered, Outcome, Place, Spec
-from labkit.embedded_aws.log_stream import JsonLogStream, LogStream, Report
-from labkit.embedded_aws.task_code import BadPackage, TaskFolders
+from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws.runtime.deployment_package import BadPackage, TaskFolders
+from labkit.embedded_aws.runtime.environment import (
+    Environment,
+    InitFailed,
+    Invocation,
+    NotDelivered,
+    Outcome,
+    SandboxPaths,
+    Spec,
+)
+from labkit.embedded_aws.runtime.logs import JsonLogStream, LogStream, Report
 
 HOST_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HOST_ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
@@ -43,7 +51,7 @@ class Result:
     log_tail: bytes
 
 
-class Fleet:
+class EnvironmentPool:
     """Runs events through functions, in as many environments as are asked for at once."""
 
     def __init__(
@@ -147,7 +155,7 @@ class Fleet:
         log.init_start(spec.runtime, began)
         started = time.perf_counter()
         try:
-            return self._start(spec, code, log, behaviour.current().init_seconds)
+            return self._start(spec, code, log, settings.current().init_seconds)
         except InitFailed as failed:
             log.init_report((time.perf_counter() - started) * 1000, "init", failed.error)
         started = time.perf_counter()
@@ -166,8 +174,8 @@ class Fleet:
             task = self._tasks.unpacked(code)
         except BadPackage as error:
             raise _init_failure("Runtime.InvalidTaskRoot", str(error), log) from error
-        place = Place(task, self._runtime, self._folder / "environments" / uuid.uuid4().hex)
-        return Environment(spec, place, self._variables(spec, log), log, seconds, self._started)
+        paths = SandboxPaths(task, self._runtime, self._folder / "environments" / uuid.uuid4().hex)
+        return Environment(spec, paths, self._variables(spec, log), log, seconds, self._started)
 
     def _variables(self, spec: Spec, log: LogStream) -> dict[str, str]:
         """The environment variables AWS documents, and nothing of this machine's.
@@ -221,8 +229,8 @@ class Fleet:
             self._discard(environment)
 
     def _retire_idle(self) -> None:
-        while not self._closed.wait(min(1.0, behaviour.current().environment_idle_seconds / 2)):
-            oldest = time.monotonic() - behaviour.current().environment_idle_seconds
+        while not self._closed.wait(min(1.0, settings.current().environment_idle_seconds / 2)):
+            oldest = time.monotonic() - settings.current().environment_idle_seconds
             retired = []
             with self._lock:
                 for arn, idle in self._idle.items():
@@ -239,6 +247,19 @@ class Fleet:
             self._idle.clear()
         for environment in retired:
             self._discard(environment)
+
+
+_pool: list[EnvironmentPool] = []
+
+
+def use(pool: EnvironmentPool) -> None:
+    """Run all functions in this pool from now on."""
+    _pool[:] = [pool]
+
+
+def current() -> EnvironmentPool:
+    """Return the pool in which all functions run."""
+    return _pool[0]
 
 
 def spec_of(function: LambdaFunction) -> Spec:

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend
 
-from labkit.embedded_aws.http_server import Answer
+from labkit.embedded_aws.http.server import Answer
 
 # Headers that say nothing about the object; content types and x-amz-meta-* are kept with it.
 _PLAIN = {

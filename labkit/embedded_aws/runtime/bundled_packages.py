@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from labkit.embedded_aws import behaviour
-from labkit.embedded_aws.state import LocalError
+from labkit.embedded_aws import settings
+from labkit.embedded_aws.errors import EmbeddedAwsError
 
 _PACKAGES = (
     "awslambdaric",
@@ -23,19 +23,19 @@ _PACKAGES = (
     "snapshot_restore_py",
     "urllib3",
 )
-_STAND_IN = Path(__file__).with_name("stand_in") / "runtime_client.py"
+_SHIM = Path(__file__).with_name("shim") / "runtime_client.py"
 
 
 def link_runtime(folder: Path) -> None:
-    """Make a folder of links to the runtime's packages; raises LocalError when one is not installed."""
+    """Make a folder of links to the runtime's packages; raises EmbeddedAwsError when one is not installed."""
     folder.mkdir(parents=True)
     for name in _PACKAGES:
         source = _location(name)
         if source is None:
-            raise LocalError(f"The embedded AWS needs the package {name}; install the project again.")
+            raise EmbeddedAwsError(f"The embedded AWS needs the package {name}; install the project again.")
         (folder / source.name).symlink_to(source)
-    compiled = None if behaviour.current().plain_runtime_client else _location("runtime_client")
-    (folder / (compiled or _STAND_IN).name).symlink_to(compiled or _STAND_IN)
+    compiled = None if settings.current().fallback_runtime_client else _location("runtime_client")
+    (folder / (compiled or _SHIM).name).symlink_to(compiled or _SHIM)
 
 
 def _location(name: str) -> Path | None:

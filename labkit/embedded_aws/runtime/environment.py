@@ -1,9 +1,8 @@
-"""One execution environment: a process that runs the deployed code, and the Runtime API it talks to.
+"""One execution environment: a process that runs the deployed code, driven through its Runtime API.
 
 The thread that has an event for the environment drives it: it answers the process's requests, collects what it
 prints, watches the clock and the memory. An idle environment needs no thread; it waits in its `next` request.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import os
 import selectors
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,14 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from labkit.embedded_aws.log_stream import LogStream, Output, Report, timestamp
+from labkit.embedded_aws.runtime.logs import LogStream, Output, Report, timestamp
+from labkit.embedded_aws.runtime.memory import PeakMemory
+from labkit.embedded_aws.runtime.runtime_api import API, Call, Connection, RuntimeApi
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _WATCH_SECONDS = 0.02  # how often memory is looked at while a function runs
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
-_API = b"/2018-06-01/runtime/"
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Place:
+class SandboxPaths:
     """Where an environment lives: the unpacked code, the runtime's packages, a folder of its own."""
 
     task: Path
@@ -100,33 +97,13 @@ class NotDelivered(Exception):
     """The environment was gone before it took the event: nothing ran, another one may have it."""
 
 
-@dataclass
-class _Connection:
-    """What has come in on one connection and is not yet a whole request."""
-
-    socket: socket.socket
-    received: bytearray
-    refused: bool = False  # the process has gone and left unread what was sent to it
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request of the Runtime API."""
-
-    connection: _Connection
-    method: bytes
-    path: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-
-
 class Environment:
     """A process with the function's code loaded. Not thread-safe: one thread drives it at a time."""
 
     def __init__(
         self,
         spec: Spec,
-        place: Place,
+        paths: SandboxPaths,
         variables: dict[str, str],
         log: LogStream,
         init_seconds: float,
@@ -141,11 +118,10 @@ class Environment:
         self.idle_since = time.monotonic()
         self.init_ms = 0.0
         self._init_unreported = True
-        self._place = place
+        self._paths = paths
         self._peak_mb = 0
-        self._connections: dict[int, _Connection] = {}
-        self._waiting: _Connection | None = None  # the connection of the pending `next`
         self._selector = selectors.DefaultSelector()
+        self._api = RuntimeApi(self._selector)
         self._start(variables)
         started(self.pid)
         try:
@@ -165,28 +141,25 @@ class Environment:
         return self._process.poll() is None
 
     def _start(self, variables: dict[str, str]) -> None:
-        tmp = self._place.own / "tmp"
+        tmp = self._paths.own / "tmp"
         tmp.mkdir(parents=True)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=8)
-        self._listener.setblocking(False)
-        self._api_host = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._output_fd, output_end = os.pipe()
         os.set_blocking(self._output_fd, False)
         self._output = Output()
         environ = variables | {
-            "AWS_LAMBDA_RUNTIME_API": self._api_host,
-            "LAMBDA_TASK_ROOT": str(self._place.task),
-            "LAMBDA_RUNTIME_DIR": str(self._place.runtime),
+            "AWS_LAMBDA_RUNTIME_API": self._api.host,
+            "LAMBDA_TASK_ROOT": str(self._paths.task),
+            "LAMBDA_RUNTIME_DIR": str(self._paths.runtime),
             "_LAMBDA_TELEMETRY_LOG_FD": str(output_end),
         }
         command = [sys.executable, "-S", str(_BOOTSTRAP)]
-        command += [str(self._place.task), str(self._place.runtime), str(tmp), self.spec.handler]
+        command += [str(self._paths.task), str(self._paths.runtime), str(tmp), self.spec.handler]
         self._started = time.perf_counter()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own script
                 command,
                 env=environ,
-                cwd=self._place.task,
+                cwd=self._paths.task,
                 stdin=subprocess.DEVNULL,
                 stdout=output_end,
                 stderr=output_end,
@@ -195,21 +168,20 @@ class Environment:
             )
         finally:
             os.close(output_end)
-        self._memory = _PeakMemory(self.pid)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._memory = PeakMemory(self.pid)
         self._selector.register(self._output_fd, selectors.EVENT_READ)
 
     def _init(self, seconds: float) -> None:
         deadline = self._started + seconds
-        while self._waiting is None:
+        while self._api.waiting is None:
             for call in self._calls(deadline):
-                if call.path == _API + b"init/error":
-                    self._reply(call.connection, b"202 Accepted", b'{"status":"OK"}')
+                if call.path == API + b"init/error":
+                    self._api.accepted(call)
                     self._outgrown()
                     self._read_output(to_the_end=True)
                     raise InitFailed(Outcome(call.body, _error_type(call.body)), self._peak_mb)
-                self._note_next(call)
-            if self._waiting is None:
+                self._api.note_next(call)
+            if self._api.waiting is None:
                 self._check_init(deadline, seconds)
         self.init_ms = (time.perf_counter() - self._started) * 1000
 
@@ -248,19 +220,19 @@ class Environment:
         self.idle_since = time.monotonic()
         return outcome
 
-    def _ready(self) -> _Connection:
+    def _ready(self) -> Connection:
         """Return the connection on which the process waits for its next event."""
         deliver_by = time.perf_counter() + 5
         while True:  # the runtime asks again right after it has answered, or may have hung up since it asked
-            for call in self._calls(deliver_by if self._waiting is None else 0.0):
-                self._note_next(call)
-            if self._waiting is not None:
-                connection, self._waiting = self._waiting, None
+            for call in self._calls(deliver_by if self._api.waiting is None else 0.0):
+                self._api.note_next(call)
+            if self._api.waiting is not None:
+                connection, self._api.waiting = self._api.waiting, None
                 return connection
             if not self.alive or time.perf_counter() > deliver_by:
                 raise NotDelivered
 
-    def _deliver(self, invocation: Invocation, connection: _Connection) -> None:
+    def _deliver(self, invocation: Invocation, connection: Connection) -> None:
         deadline_ms = int(time.time() * 1000 + self.spec.timeout_seconds * 1000)
         headers = {
             "Content-Type": "application/json",
@@ -272,21 +244,21 @@ class Environment:
         if invocation.client_context:
             headers["Lambda-Runtime-Client-Context"] = invocation.client_context
         try:
-            self._reply(connection, b"200 OK", invocation.event, headers)
+            self._api.reply(connection, b"200 OK", invocation.event, headers)
         except OSError as error:
             raise NotDelivered from error
 
-    def _run(self, invocation: Invocation, connection: _Connection, deadline: float) -> Outcome:
-        mine = _API + b"invocation/" + invocation.request_id.encode()
+    def _run(self, invocation: Invocation, connection: Connection, deadline: float) -> Outcome:
+        mine = API + b"invocation/" + invocation.request_id.encode()
         while True:
             alive = self.alive  # asked first, so that what a process said before it died is heard
             for call in self._calls(deadline if alive else 0.0):
                 if call.path == mine + b"/response":
                     return self._answered(call, invocation)
                 if call.path == mine + b"/error":
-                    self._reply(call.connection, b"202 Accepted", b'{"status":"OK"}')
+                    self._api.accepted(call)
                     return self._finished(Outcome(call.body, _error_type(call.body)), invocation)
-                self._note_next(call)
+                self._api.note_next(call)
             self.log.flush_what_is_old()
             if not alive:
                 if connection.refused:
@@ -298,13 +270,13 @@ class Environment:
             if time.perf_counter() >= deadline:
                 return self._timed_out(invocation)
 
-    def _answered(self, call: _Call, invocation: Invocation) -> Outcome:
+    def _answered(self, call: Call, invocation: Invocation) -> Outcome:
         if len(call.body) > MAX_PAYLOAD_BYTES:
             message = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES + 100} bytes)."
             outcome = Outcome.failure("Function.ResponseSizeTooLarge", message)
-            self._reply(call.connection, b"413 Request Entity Too Large", outcome.payload)
+            self._api.reply(call.connection, b"413 Request Entity Too Large", outcome.payload)
             return self._finished(outcome, invocation)
-        self._reply(call.connection, b"202 Accepted", b'{"status":"OK"}')
+        self._api.accepted(call)
         return self._finished(Outcome(call.body), invocation)
 
     def _finished(self, outcome: Outcome, invocation: Invocation) -> Outcome:
@@ -341,83 +313,16 @@ class Environment:
         prefix = f"RequestId: {request_id} Error: " if request_id else ""
         return Outcome.failure(error, prefix + how)
 
-    # --- the Runtime API ---------------------------------------------------------------------------------
-
-    def _note_next(self, call: _Call) -> None:
-        if call.path == _API + b"invocation/next":
-            self._waiting = call.connection
-        else:
-            body = b'{"errorMessage":"Not found","errorType":"InvalidRequest"}'
-            self._reply(call.connection, b"404 Not Found", body)
-
-    def _calls(self, deadline: float) -> list[_Call]:
+    def _calls(self, deadline: float) -> list[Call]:
         """Wait a moment for requests and output; return the whole requests that are there."""
         calls = []
         timeout = min(_WATCH_SECONDS, max(0.0, deadline - time.perf_counter()))
         for key, _ in self._selector.select(timeout):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj == self._output_fd:
+            if key.fileobj == self._output_fd:
                 self._read_output()
             else:
-                calls += self._receive(key.data)
+                calls += self._api.receive(key)
         return calls
-
-    def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            connected, _ = self._listener.accept()
-            connected.setblocking(False)
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = _Connection(connected, bytearray())
-            self._connections[connected.fileno()] = connection
-            self._selector.register(connected, selectors.EVENT_READ, connection)
-
-    def _receive(self, connection: _Connection) -> list[_Call]:
-        try:
-            data = connection.socket.recv(256 * 1024)
-        except BlockingIOError:
-            return []
-        except ConnectionError:
-            data, connection.refused = b"", True
-        if not data:
-            # an event that arrived after the process had closed its end is an error, too, but of the socket
-            connection.refused |= connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
-            self._hang_up(connection)
-            return []
-        connection.received += data
-        call = _parse(connection)
-        if call is None:
-            return []
-        if not self._trusted(call):
-            self._reply(connection, b"403 Forbidden", b"")
-            self._hang_up(connection)
-            return []
-        return [call]
-
-    def _trusted(self, call: _Call) -> bool:
-        """A browser always tells where it comes from, or calls us by another name; the runtime does neither."""
-        return call.headers.get(b"host") == self._api_host.encode() and not any(
-            name in (b"origin", b"referer") or name.startswith(b"sec-fetch") for name in call.headers
-        )
-
-    def _hang_up(self, connection: _Connection) -> None:
-        self._selector.unregister(connection.socket)
-        del self._connections[connection.socket.fileno()]
-        connection.socket.close()
-        if self._waiting is connection:
-            self._waiting = None
-
-    def _reply(
-        self, connection: _Connection, status: bytes, body: bytes, headers: dict[str, str] | None = None
-    ) -> None:
-        lines = [f"{name}: {value}" for name, value in (headers or {"Content-Type": "application/json"}).items()]
-        lines.append(f"Content-Length: {len(body)}")
-        head = b"HTTP/1.1 " + status + b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n"
-        connection.socket.settimeout(5)  # a whole event is written in one go
-        try:
-            connection.socket.sendall(head + body)
-        finally:
-            connection.socket.setblocking(False)
 
     # --- output, memory, end -----------------------------------------------------------------------------
 
@@ -452,35 +357,14 @@ class Environment:
         """End the environment and remove what it had: process, sockets, /tmp."""
         self.kill()
         self.log.flush()
-        for connection in list(self._connections.values()):
-            self._hang_up(connection)
+        self._api.close()
         self._selector.close()
-        self._listener.close()
         os.close(self._output_fd)
         self._memory.close()
-        shutil.rmtree(self._place.own, ignore_errors=True)
+        shutil.rmtree(self._paths.own, ignore_errors=True)
 
 
 _SIGNALS: dict[int, str] = {signal.SIGKILL: "killed", signal.SIGSEGV: "segmentation fault", signal.SIGABRT: "aborted"}
-
-
-def _parse(connection: _Connection) -> _Call | None:
-    """Return the request when it is complete. The runtime sends one at a time on a connection."""
-    head_end = connection.received.find(b"\r\n\r\n")
-    if head_end < 0:
-        return None
-    lines = bytes(connection.received[:head_end]).split(b"\r\n")
-    method, path, _ = lines[0].split(b" ", 2)
-    headers = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        headers[name.strip().lower()] = value.strip()
-    body_end = head_end + 4 + int(headers.get(b"content-length", b"0"))
-    if len(connection.received) < body_end:
-        return None
-    body = bytes(connection.received[head_end + 4 : body_end])
-    del connection.received[:body_end]
-    return _Call(connection, method, path, headers, body)
 
 
 def _error_type(body: bytes) -> str:
@@ -488,40 +372,3 @@ def _error_type(body: bytes) -> str:
         return str(json.loads(body).get("errorType") or "Unhandled")
     except (ValueError, AttributeError):
         return "Unhandled"
-
-
-class _KernelsPeak:
-    """Resident memory at its highest, in MB, from the kernel's own book-keeping on Linux."""
-
-    def __init__(self, pid: int) -> None:
-        self._status = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
-
-    def __call__(self) -> int:
-        try:
-            status = os.pread(self._status, 4096, 0)
-        except ProcessLookupError:
-            return 0
-        found = status.find(b"VmHWM:")  # a zombie has no memory
-        return -(-int(status[found + 6 : status.index(b"kB", found)]) // 1024) if found >= 0 else 0
-
-    def close(self) -> None:
-        os.close(self._status)
-
-
-class _SampledPeak:
-    """Resident memory as it is now, in MB: where the kernel keeps no peak, it is the highest sample."""
-
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-
-    def __call__(self) -> int:
-        try:
-            return -(-int(self._process.memory_info().rss) // (1024 * 1024))
-        except psutil.Error:
-            return 0
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-_PeakMemory = _KernelsPeak if sys.platform == "linux" else _SampledPeak

@@ -1,7 +1,5 @@
 """SQS queues that stay correct, and quick, with many senders and receivers at once.
 
-moto keeps one list of messages, walks all of it in every operation and changes it without a lock. This queue
-keeps what is ready, what is in flight and what is delayed apart, under one lock, and wakes those who wait.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
 
@@ -12,23 +10,26 @@ import itertools
 import secrets
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from moto.core.responses import ActionResult
-from moto.sqs import models, responses
-from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid, SQSException
+from moto.sqs import models
+from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid
 from moto.sqs.models import Message
 
 _LONGEST_INVISIBILITY_SECONDS = 43_200
-_LONGEST_DELAY_SECONDS = 900
+
 _DEDUPLICATION_SECONDS = 300
 
 
 class Queue(models.Queue):
-    """A moto queue with a store of its own; what it tells about itself stays moto's."""
+    """A moto queue with its own store; what it tells about itself stays moto's.
+
+    moto keeps one list of messages, walks all of it in every operation and changes it without a lock. This queue
+    keeps what is ready, what is in flight and what is delayed apart, under one lock, and wakes those who wait.
+    See getmoto/moto#372 and getmoto/moto#519 for threads.
+    """
 
     def __init__(self, name: str, region: str, account_id: str, **attributes: Any) -> None:
         """Make an empty queue with the attributes of CreateQueue."""
@@ -39,7 +40,10 @@ class Queue(models.Queue):
         super().__init__(name, region, account_id, **attributes)
 
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
-        """Set what is named and leave the rest: moto drops the policy whenever anything else is set."""
+        """Set what is named and leave the rest: moto drops the policy whenever anything else is set.
+
+        No issue of moto's is known.
+        """
         kept = {"Policy": self.policy} if hasattr(self, "_policy_json") else {}
         super()._set_attributes({**kept, **attributes}, now)
 
@@ -142,7 +146,7 @@ class Queue(models.Queue):
             elif self.fifo_queue and message.group_id in busy_groups:
                 passed_over.append(message)
             elif self._is_dead(message):
-                self._bury(message)
+                self._move_to_dead_letter_queue(message)
             else:
                 self._hand_out(message)
                 self._hide(message, _now() + visibility_seconds * 1000)
@@ -172,7 +176,7 @@ class Queue(models.Queue):
             and message.approximate_receive_count >= redrive["maxReceiveCount"]
         )
 
-    def _bury(self, message: Message) -> None:
+    def _move_to_dead_letter_queue(self, message: Message) -> None:
         self._forget(message)
         message.visible_at = 0.0
         message.system_attributes["DeadLetterQueueSourceArn"] = {
@@ -267,161 +271,6 @@ class Queue(models.Queue):
         self.wake_everyone()
 
 
-def _now() -> float:
-    return time.time() * 1000
-
-
-class SQSBackend(models.SQSBackend):
-    """moto's SQS on the queues above."""
-
-    queues: dict[str, Queue]  # type: ignore[assignment]
-
-    def get_queue(self, queue_name: str) -> Queue:
-        """Return the queue or raise QueueDoesNotExist."""
-        queue = super().get_queue(queue_name)
-        assert isinstance(queue, Queue)
-        return queue
-
-    def delete_queue(self, queue_name: str) -> None:
-        """Delete the queue and release whoever polls it."""
-        queue = self.get_queue(queue_name)
-        super().delete_queue(queue_name)
-        queue.close()
-
-    def send_message(
-        self,
-        queue_name: str,
-        message_body: str,
-        message_attributes: dict[str, Any] | None = None,
-        delay_seconds: int | None = None,
-        deduplication_id: str | None = None,
-        group_id: str | None = None,
-        system_attributes: dict[str, Any] | None = None,
-        validate_group_id: bool = True,
-    ) -> Message:
-        """SendMessage: moto counts characters, and collects all attributes of the queue for each message."""
-        queue = self.get_queue(queue_name)
-        if queue.fifo_queue:
-            return super().send_message(
-                queue_name,
-                message_body,
-                message_attributes,
-                delay_seconds,
-                deduplication_id,
-                group_id,
-                system_attributes,
-                validate_group_id,
-            )
-        largest: int = queue.maximum_message_size  # type: ignore[attr-defined]
-        if len(message_body.encode()) > largest:
-            raise InvalidParameterValue(
-                f"One or more parameters are invalid. Reason: Message must be shorter than {largest} bytes."
-            )
-        delay = int(queue.delay_seconds if delay_seconds is None else delay_seconds)  # type: ignore[attr-defined]
-        if not 0 <= delay <= _LONGEST_DELAY_SECONDS:
-            raise InvalidParameterValue(
-                f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
-            )
-        message = Message(str(uuid.uuid4()), message_body, system_attributes)
-        message.message_attributes = message_attributes or {}
-        message.group_id = group_id
-        message.mark_sent(delay)
-        queue.add_message(message)
-        return message
-
-    def receive_message(
-        self,
-        queue_name: str,
-        count: int,
-        wait_seconds_timeout: int,
-        visibility_timeout: int,
-        message_attribute_names: list[str] | None = None,
-    ) -> list[Message]:
-        """ReceiveMessage: moto filters the attributes on a copy, this hands on one too."""
-        received = self.get_queue(queue_name).receive(count, wait_seconds_timeout, visibility_timeout)
-        return [_with_attributes(message, message_attribute_names or []) for message in received]
-
-    def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
-        """ChangeMessageVisibility."""
-        self.get_queue(queue_name).change_visibility(receipt_handle, int(visibility_timeout))
-
-
-def _with_attributes(message: Message, names: Iterable[str]) -> Message:
-    seen = Message(message.id, message.body, message.system_attributes)
-    seen.__dict__.update(message.__dict__)
-    models._filter_message_attributes(seen, list(names))
-    return seen
-
-
-class MessageMove:
-    """A redrive under way: from a dead-letter queue back to where its messages failed, or to another queue.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-    """
-
-    def __init__(self, source: Queue, destination: Queue | None, per_second: int | None) -> None:
-        """Begin to move on a thread of its own."""
-        self.handle = secrets.token_urlsafe(60)
-        self.source = source
-        self.destination = destination
-        self.per_second = per_second
-        self.status = "RUNNING"
-        self.failure: str | None = None
-        self.moved = 0
-        self.to_move = source.approximate_number_of_messages
-        self.started_ms = int(_now())
-        self._cancelled = threading.Event()
-        threading.Thread(target=self._run, name=f"redrive-{source.name}", daemon=True).start()
-
-    def cancel(self) -> None:
-        """Stop after the message that is being moved."""
-        self._cancelled.set()
-        self.status = "CANCELLED"
-
-    def _run(self) -> None:
-        while self.moved < self.to_move and not self._cancelled.is_set():
-            message = self.source.take_out()
-            if message is None:
-                break
-            if not self._move(message):
-                return
-            if self.per_second:
-                self._cancelled.wait(1 / self.per_second)
-        if self.status == "RUNNING":
-            self.status = "COMPLETED"
-
-    def _move(self, message: Message) -> bool:
-        """Send the message anew: AWS gives it a new id, a new age and a receive count of nought."""
-        origin = message.system_attributes.get("DeadLetterQueueSourceArn", {}).get("StringValue")
-        target = self.destination or find_queue(origin or "")
-        if target is None:
-            self.source.add_message(message)
-            self.status, self.failure = "FAILED", "AWS.SimpleQueueService.NonExistentQueue"
-            return False
-        renewed = Message(str(uuid.uuid4()), message.body)
-        renewed.message_attributes = message.message_attributes
-        renewed.group_id, renewed.deduplication_id = message.group_id, message.deduplication_id
-        renewed.mark_sent()
-        target.add_message(renewed)
-        self.moved += 1
-        return True
-
-    def describe(self) -> dict[str, Any]:
-        """Return the task as ListMessageMoveTasks shows it."""
-        shown = {
-            "TaskHandle": self.handle if self.status == "RUNNING" else None,
-            "Status": self.status,
-            "SourceArn": self.source.queue_arn,
-            "DestinationArn": self.destination.queue_arn if self.destination else None,
-            "MaxNumberOfMessagesPerSecond": self.per_second,
-            "ApproximateNumberOfMessagesMoved": self.moved,
-            "ApproximateNumberOfMessagesToMove": self.to_move,
-            "FailureReason": self.failure,
-            "StartedTimestamp": self.started_ms,
-        }
-        return {name: value for name, value in shown.items() if value is not None}
-
-
 def find_queue(arn: str) -> Queue | None:
     """Return the queue of that ARN, or None."""
     parts = arn.split(":")
@@ -431,53 +280,5 @@ def find_queue(arn: str) -> Queue | None:
     return queue if isinstance(queue, Queue) else None
 
 
-_moves: dict[str, list[MessageMove]] = {}  # by the ARN of the dead-letter queue, the latest first
-
-
-class SQSResponse(responses.SQSResponse):
-    """moto's face of SQS, with the message moves that it lacks."""
-
-    def start_message_move_task(self) -> ActionResult:
-        """StartMessageMoveTask."""
-        source = self._dead_letter_queue()
-        destination_arn = self._get_param("DestinationArn")
-        destination = find_queue(destination_arn) if destination_arn else None
-        if destination_arn and destination is None:
-            raise SQSException(
-                "ResourceNotFoundException",
-                "The resource that you specified for the DestinationArn parameter doesn't exist.",
-            )
-        moves = _moves.setdefault(source.queue_arn, [])
-        if moves and moves[0].status == "RUNNING":
-            raise InvalidParameterValue(
-                "There is already a task running. Only one active task is allowed for a source queue arn at a "
-                "given time."
-            )
-        moves.insert(0, MessageMove(source, destination, self._get_param("MaxNumberOfMessagesPerSecond")))
-        return ActionResult({"TaskHandle": moves[0].handle})
-
-    def list_message_move_tasks(self) -> ActionResult:
-        """ListMessageMoveTasks: up to ten, the latest first."""
-        source = self._dead_letter_queue()
-        moves = _moves.get(source.queue_arn, [])[: self._get_param("MaxResults") or 1]
-        return ActionResult({"Results": [move.describe() for move in moves]})
-
-    def cancel_message_move_task(self) -> ActionResult:
-        """CancelMessageMoveTask."""
-        handle = self._get_param("TaskHandle")
-        for move in (move for moves in _moves.values() for move in moves):
-            if move.handle == handle and move.status == "RUNNING":
-                move.cancel()
-                return ActionResult({"ApproximateNumberOfMessagesMoved": move.moved})
-        raise SQSException("ResourceNotFoundException", "Task does not exist.")
-
-    def _dead_letter_queue(self) -> Queue:
-        source = find_queue(self._get_param("SourceArn"))
-        if source is None:
-            raise SQSException(
-                "ResourceNotFoundException",
-                "The resource that you specified for the SourceArn parameter doesn't exist.",
-            )
-        if not self.sqs_backend.list_dead_letter_source_queues(source.name):
-            raise InvalidParameterValue("Source queue must be configured as a Dead Letter Queue.")
-        return source
+def _now() -> float:
+    return time.time() * 1000

@@ -1,4 +1,4 @@
-"""What of the embedded AWS can be turned: how patient it is, and how badly S3 may behave.
+"""What can be set of the embedded AWS: how long things take, and which faults it injects.
 
 Nothing here changes what is right or wrong, only how long it takes, or how often it happens.
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Behaviour:
-    """The switches, with the values an ordinary lab has."""
+class Settings:
+    """The settings, with the values an ordinary lab has."""
 
     # AWS keeps an idle environment for some minutes and does not promise how many.
     environment_idle_seconds: float = 300.0
@@ -23,30 +23,31 @@ class Behaviour:
     init_seconds: float = 10.0
     # Between the attempts of an asynchronous invocation; AWS waits one minute, then two.
     retry_seconds: tuple[float, float] = (60.0, 120.0)
-    # awslambdaric's compiled part exists for Linux only; True takes the plain one there too (at start only).
-    plain_runtime_client: bool = False
-    # S3 delivers at least once, in no order: how many copies more, and whether to shuffle what comes together.
+    # awslambdaric's compiled part exists for Linux only; True takes the fallback there too (at start only).
+    fallback_runtime_client: bool = False
+    # Fault injection. S3 delivers at least once, in no order: how many copies more, and whether to shuffle what
+    # comes together.
     duplicate_events: int = 0
     shuffle_events: bool = False
 
 
-def with_switches(behaviour: Behaviour, switches: dict[str, Any]) -> Behaviour:
-    """Return the behaviour with some switches set, as they come out of JSON; TypeError for an unknown one."""
-    if "retry_seconds" in switches:
-        first, second = switches["retry_seconds"]
-        switches = switches | {"retry_seconds": (first, second)}
-    return replace(behaviour, **switches)
+def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """Return the settings with some of them changed, as they come out of JSON; TypeError for an unknown one."""
+    if "retry_seconds" in changes:
+        first, second = changes["retry_seconds"]
+        changes = changes | {"retry_seconds": (first, second)}
+    return replace(settings, **changes)
 
 
-_current = Behaviour()
+_current = Settings()
 
 
-def current() -> Behaviour:
-    """Return the switches as they stand."""
+def current() -> Settings:
+    """Return the settings as they stand."""
     return _current
 
 
-def change(behaviour: Behaviour) -> None:
-    """Set all switches from now on."""
+def change(settings: Settings) -> None:
+    """Set all settings from now on."""
     global _current
-    _current = behaviour
+    _current = settings

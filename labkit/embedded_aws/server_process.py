@@ -18,9 +18,10 @@ from typing import Any
 
 import psutil
 
-from labkit.embedded_aws import behaviour
-from labkit.embedded_aws.http_server import Answer, HttpServer
-from labkit.embedded_aws.state import ACCOUNT, LocalError, Server, proof, remove_state, write_state
+from labkit.embedded_aws import settings
+from labkit.embedded_aws.errors import EmbeddedAwsError
+from labkit.embedded_aws.http.server import Answer, HttpServer
+from labkit.embedded_aws.state import ACCOUNT, Server, proof, remove_state, write_state
 
 _log = logging.getLogger(__name__)
 
@@ -35,45 +36,46 @@ def serve(
 ) -> None:
     """Serve until told to end, idle for `idle_seconds`, or until the process `parent` is gone.
 
-    `ready` is called once, when requests are answered. Raises LocalError when the port is taken.
+    `ready` is called once, when requests are answered. Raises EmbeddedAwsError when the port is taken.
     """
-    service = _Service(folder, port)
+    process = _ServerProcess(folder, port)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: service.end())
+        signal.signal(number, lambda *_: process.end())
     try:
-        service.watch(idle_seconds, parent)
-        write_state(service.server)
-        ready(service.server)
-        service.run()
+        process.watch(idle_seconds, parent)
+        write_state(process.server)
+        ready(process.server)
+        process.run()
     finally:
-        service.clear_up()
+        process.clear_up()
 
 
-class _Service:
+class _ServerProcess:
     """The parts of one embedded AWS, put together."""
 
     def __init__(self, folder: Path, port: int) -> None:
         os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT  # one account, whatever access key a client made up
-        from labkit.embedded_aws import functions, moto_gaps
-        from labkit.embedded_aws.fleet import Fleet
-        from labkit.embedded_aws.front_door import FrontDoor
-        from labkit.embedded_aws.runtime_packages import link_runtime
-        from labkit.embedded_aws.warden import Warden
+        from labkit.embedded_aws import services
+        from labkit.embedded_aws.http.dispatcher import Dispatcher
+        from labkit.embedded_aws.runtime import pool
+        from labkit.embedded_aws.runtime.bundled_packages import link_runtime
+        from labkit.embedded_aws.runtime.reaper import Reaper
+        from labkit.embedded_aws.services import lambda_backend
 
-        moto_gaps.install()
-        self._front_door = FrontDoor(self._control)
+        services.install()
+        self._dispatcher = Dispatcher(self._control)
         try:
-            self._http = HttpServer(self._front_door, port)
+            self._http = HttpServer(self._dispatcher, port)
         except OSError as error:
-            raise LocalError(f"Port {port} is taken: {os.strerror(error.errno or 0)}.") from error
+            raise EmbeddedAwsError(f"Port {port} is taken: {os.strerror(error.errno or 0)}.") from error
         self.server = Server(f"http://127.0.0.1:{self._http.port}", os.getpid(), folder, uuid.uuid4().hex)
         own = folder / f"run-{self.server.started}"
         runtime = own / "runtime"
         link_runtime(runtime)
-        self._warden = Warden(own)
-        self._fleet = Fleet(own, runtime, self.server.url, self._warden.watch, self._warden.forget)
-        functions.use(self._fleet)
-        self._code_of = functions.code_of
+        self._reaper = Reaper(own)
+        self._pool = pool.EnvironmentPool(own, runtime, self.server.url, self._reaper.watch, self._reaper.forget)
+        pool.use(self._pool)
+        self._code_of = lambda_backend.code_of
         gc.freeze()  # what is there now stays: the collector need not look at it again
         gc.enable()
         self._ended = threading.Event()
@@ -91,8 +93,8 @@ class _Service:
     def clear_up(self) -> None:
         """End every environment and leave nothing behind but the log."""
         remove_state(self.server)
-        self._fleet.close()
-        self._warden.close()
+        self._pool.close()
+        self._reaper.close()
         _log.info("Ended.")
 
     def watch(self, idle_seconds: float | None, parent: int | None) -> None:
@@ -100,16 +102,16 @@ class _Service:
         try:
             guardian = psutil.Process(parent) if parent is not None else None
         except psutil.NoSuchProcess as error:
-            raise LocalError(f"The process {parent}, which the embedded AWS was to end with, is gone.") from error
+            raise EmbeddedAwsError(f"The process {parent}, which the embedded AWS was to end with, is gone.") from error
 
         def look() -> None:
             while not self._ended.wait(0.5):
-                self._warden.look()
-                idle = time.monotonic() - self._front_door.last_request
+                self._reaper.look()
+                idle = time.monotonic() - self._dispatcher.last_request
                 if guardian is not None and not _runs(guardian):
                     _log.info("The process %s is gone.", guardian.pid)
                     self.end()
-                elif idle_seconds is not None and idle > idle_seconds and not self._fleet.busy:
+                elif idle_seconds is not None and idle > idle_seconds and not self._pool.busy:
                     _log.info("Nothing was asked for %.0f seconds.", idle)
                     self.end()
 
@@ -117,19 +119,19 @@ class _Service:
 
     def _control(self, method: str, path: str, environ: dict[str, Any]) -> Answer:
         """What is asked of the server itself. Changes need the name of this run, which the state file holds."""
-        if path == "/_local/identity":
+        if path == "/_embedded_aws/identity":
             return _json({"proof": proof(self.server.started), "pid": self.server.pid})
-        if path.startswith("/_local/code/"):
+        if path.startswith("/_embedded_aws/code/"):
             code = self._code_of(path.rsplit("/", 1)[1])
             found = Answer(200, [("Content-Type", "application/zip")], code or b"")
             return found if code is not None else _json({"message": "No function has this code."}, 404)
-        if environ.get("HTTP_X_LOCAL_STARTED") != self.server.started:
+        if environ.get("HTTP_X_EMBEDDED_AWS_STARTED") != self.server.started:
             return _json({"message": "This is for who can read the server's state file."}, 403)
-        if path == "/_local/behaviour":
+        if path == "/_embedded_aws/settings":
             if method == "PUT":
                 wanted = json.loads(environ["wsgi.input"].read())
-                behaviour.change(behaviour.with_switches(behaviour.current(), wanted))
-            return _json(asdict(behaviour.current()))
+                settings.change(settings.with_changes(settings.current(), wanted))
+            return _json(asdict(settings.current()))
         return _json({"message": "There is no such thing here."}, 404)
 
 

@@ -19,16 +19,19 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 from moto.sqs.models import Message, sqs_backends
 
-from labkit.embedded_aws import behaviour, roles
-from labkit.embedded_aws.environment import MAX_PAYLOAD_BYTES
-from labkit.embedded_aws.fleet import Fleet, Result, Throttled
-from labkit.embedded_aws.queues import Queue
+from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws.runtime.environment import MAX_PAYLOAD_BYTES
+from labkit.embedded_aws.runtime.pool import EnvironmentPool, Result, Throttled
+from labkit.embedded_aws.services.sqs_queue import Queue
 
 _log = logging.getLogger(__name__)
 
 
 class EventSourceMapping(models.EventSourceMapping):
-    """moto's record of a mapping, with the states AWS takes it through."""
+    """moto's record of a mapping, with the states AWS takes it through.
+
+    No issue of moto's is known.
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         """Make the mapping; it is Creating for a while."""
@@ -49,7 +52,7 @@ class EventSourceMapping(models.EventSourceMapping):
     @property
     def state(self) -> str:
         """Creating, Enabling, Enabled, Disabling or Disabled."""
-        if not self._told or time.monotonic() - self._changed_at < behaviour.current().mapping_delay_seconds:
+        if not self._told or time.monotonic() - self._changed_at < settings.current().mapping_delay_seconds:
             return self._changing
         return "Enabled" if self.enabled else "Disabled"
 
@@ -63,12 +66,14 @@ class EventSourceMapping(models.EventSourceMapping):
 class Poller:
     """The threads that serve one mapping: as many as may run the function at once."""
 
-    def __init__(self, mapping: EventSourceMapping, queue: Queue, backend: models.LambdaBackend, fleet: Fleet) -> None:
+    def __init__(
+        self, mapping: EventSourceMapping, queue: Queue, backend: models.LambdaBackend, pool: EnvironmentPool
+    ) -> None:
         """Begin to poll; nothing is received before the mapping is Enabled."""
         self._mapping = mapping
         self._queue = queue
         self._backend = backend
-        self._fleet = fleet
+        self._pool = pool
         self._stopped = threading.Event()
         self._collecting = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -117,7 +122,7 @@ class Poller:
         queue = self._queue  # another one of that name may take its place meanwhile
         queue.wait_for_messages(20, lambda: self._stopped.is_set() or not self._mapping.enabled)
         function = self._function()
-        if function is None or not self._fleet.has_room(function) or not may_receive(function, queue):
+        if function is None or not self._pool.has_room(function) or not may_receive(function, queue):
             queue.wake_everyone()  # what waits stays in the queue, for whoever else waits for it
             self._stopped.wait(0.05)
             return
@@ -155,7 +160,7 @@ class Poller:
         deadline = time.monotonic() + visibility - int(function.timeout)
         while True:
             try:
-                return self._fleet.run(function, event)
+                return self._pool.run(function, event)
             except Throttled:
                 if time.monotonic() >= deadline or self._stopped.wait(0.05):
                     return None
