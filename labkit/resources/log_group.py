@@ -58,6 +58,8 @@ class LogGroup(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, and with an end date."""
+        from labkit.resources.function import Function  # which is made after its log group
+
         assert self.branch is not None
         about, found = About("log group", self.branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:
