@@ -139,7 +139,7 @@ def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:
     verdict = worst(lines)
     detail = next((line.evidence.rstrip(".") for line in lines if line.verdict == WORKS and line.evidence), "")
     function = one.branch.name if one.branch else ""
-    if snapshot.read(one) is None or any(line.consequence for line in lines):
+    if not one.seen(snapshot) or any(line.consequence for line in lines):
         return Part(one.part, one.name, MISSING, function=function, verdict=verdict)
     bad = [line for line in lines if line.verdict == verdict and verdict in STATES]
     trouble = " ".join(dict.fromkeys(line.evidence for line in bad))

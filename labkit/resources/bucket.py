@@ -122,7 +122,7 @@ class Bucket(Resource):
         )
         return {}
 
-    def known_facts(self) -> dict[str, Any]:
+    def known_facts(self, found: Any) -> dict[str, Any]:  # noqa: ARG002
         """Nothing but its name."""
         return {}
 

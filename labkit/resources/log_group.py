@@ -44,7 +44,7 @@ class LogGroup(Resource):
         self.lab.client("logs").create_log_group(logGroupName=self.name, tags=self.lab.definition.tags)
         return {}
 
-    def known_facts(self) -> dict[str, Any]:
+    def known_facts(self, found: Any) -> dict[str, Any]:  # noqa: ARG002
         """Nothing but its name."""
         return {}
 

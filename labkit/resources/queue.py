@@ -60,12 +60,18 @@ class AnyQueue(Resource):
         """The attributes that it is made with."""
 
     def url(self) -> str | None:
-        """Its URL, which every call wants; None if there is no such queue."""
+        """Its URL, which every call wants; None if there is no such queue. One that is known stays as it is."""
+        if "_url" in self.__dict__:
+            return str(self.__dict__["_url"])
         answer = found_or_none(self.lab.client("sqs").get_queue_url, QueueName=self.name)
-        return None if answer is None else str(answer["QueueUrl"])
+        if answer is None:
+            return None
+        self.__dict__["_url"] = answer["QueueUrl"]
+        return str(answer["QueueUrl"])
 
     def exists(self) -> bool:
-        """Whether SQS knows its name."""
+        """Whether SQS knows its name now."""
+        self.__dict__.pop("_url", None)
         return self.url() is not None
 
     def read(self) -> dict[str, str] | None:
@@ -104,13 +110,12 @@ class AnyQueue(Resource):
             raise
         return str(answer["QueueUrl"])
 
-    def known_facts(self) -> dict[str, Any]:
+    def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
         """Its ARN and URL."""
-        return {"arn": self.arn, "url": self.url()}
+        return {"arn": self.arn, "url": found["QueueUrl"]}
 
-    def put_right(self) -> dict[str, str] | None:
-        """Bring what is there already to what the lab needs; returns its attributes."""
-        return self.read()
+    def put_right(self, found: Mapping[str, str]) -> None:
+        """Bring what is there already, with these attributes, to what the lab needs."""
 
     def erase(self) -> None:
         """Delete it with all its messages; its policy goes with it."""
@@ -160,11 +165,9 @@ class Queue(AnyQueue):
         assert self.branch is not None
         return {"deadLetterTargetArn": self.branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
 
-    def put_right(self) -> dict[str, str] | None:
+    def put_right(self, found: Mapping[str, str]) -> None:
         """Hide messages for longer if that is too short, and send dead letters where they belong."""
-        found, wanted = self.read(), self.attributes
-        if found is None:
-            return None
+        wanted = self.attributes
         redrive = parsed(found.get("RedrivePolicy"))
         lacking = {}
         if int(found["VisibilityTimeout"]) < int(wanted["VisibilityTimeout"]):
@@ -175,7 +178,6 @@ class Queue(AnyQueue):
             lacking["RedrivePolicy"] = wanted["RedrivePolicy"]
         if lacking:
             self.lab.client("sqs").set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=lacking)
-        return {**found, **lacking}
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""

@@ -71,6 +71,10 @@ class QueuePolicy(Resource):
         attributes = self.queue.read()
         return None if attributes is None else parsed(attributes.get("Policy"))
 
+    def seen(self, snapshot: Snapshot) -> bool:
+        """It is there with its queue."""
+        return snapshot.read(self.queue) is not None
+
     def make(self) -> dict[str, Any]:
         """Put it on the queue, whatever was there before."""
         self.lab.client("sqs").set_queue_attributes(

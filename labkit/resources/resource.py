@@ -211,23 +211,29 @@ class Resource(ABC):
         `found` is what a `read` has just given, if the caller has it; `make` another way of making it. Raises LabError
         if it is someone else's.
         """
-        if found is not None or self.exists():
+        found = self.read() if found is None else found
+        if found is not None:
             self.refuse_foreign()
-            self.lab.journal.created(*self.key, **self.known_facts())
+            self.lab.journal.created(*self.key, **self.known_facts(found))
             return False
         with self.journaled_create():
             try:
                 facts, made = (make or self.make)(), True
             except ClientError as error:
-                if error_code(error) not in EXISTS or not self.exists():
+                found = self.read() if error_code(error) in EXISTS else None
+                if found is None:
                     raise
                 self.refuse_foreign()  # another kernel was faster, or an answer was lost: is it this lab's?
-                facts, made = self.known_facts(), False
+                facts, made = self.known_facts(found), False
         self.lab.journal.created(*self.key, **facts)
         return made
 
-    def known_facts(self) -> Mapping[str, Any]:
-        """What the journal keeps of it when it was there already."""
+    def seen(self, snapshot: Snapshot) -> bool:
+        """Whether a reading of the lab has it."""
+        return snapshot.read(self) is not None
+
+    def known_facts(self, found: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the journal keeps of it when it was there already, as it was read."""
         return {"arn": self.arn}
 
     @contextmanager

@@ -72,9 +72,12 @@ class Subscription(Resource):
         )
         return {"arn": answer["SubscriptionArn"]}
 
-    def known_facts(self) -> dict[str, Any]:
+    def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
         """Its ARN, as the topic has it."""
-        return {"arn": self.find_arn()}
+        return {"arn": found["SubscriptionArn"]}
+
+    def refuse_foreign(self) -> None:
+        """Whoever subscribed the lab's own queue to the lab's own topic, it is what the lab wants."""
 
     def erase(self) -> None:
         """End it."""

@@ -91,6 +91,10 @@ class TopicPolicy(Resource):
         attributes = self.topic.read()
         return None if attributes is None else parsed(attributes.get("Policy"))
 
+    def seen(self, snapshot: Snapshot) -> bool:
+        """It is there with its topic."""
+        return snapshot.read(self.topic) is not None
+
     def make(self) -> dict[str, Any]:
         """Put it on the topic, whatever was there before."""
         self.lab.client("sns").set_topic_attributes(

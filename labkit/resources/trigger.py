@@ -62,10 +62,11 @@ class Trigger(Resource):
 
     def read_tags(self) -> dict[str, str]:
         """Its tags; a mapping that an older lab made has none."""
-        found = self.read()
-        if found is None:
+        known = self.lab.journal.find(*self.key)
+        uuid = self.facts.get("uuid") or (known.facts.get("uuid") if known else None) or (self.read() or {}).get("UUID")
+        if uuid is None:
             return {}
-        arn = found.get("EventSourceMappingArn") or self.lab.arn("lambda", f"event-source-mapping:{found['UUID']}")
+        arn = self.lab.arn("lambda", f"event-source-mapping:{uuid}")
         return dict(self.lab.client("lambda").list_tags(Resource=arn).get("Tags", {}))
 
     def hangs_on(self) -> Resource | None:
@@ -91,10 +92,9 @@ class Trigger(Resource):
         self.wait_for_state(found["UUID"], "Disabled")
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
-    def known_facts(self) -> dict[str, Any]:
+    def known_facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Its id and its queue."""
-        found = self.read()
-        return {"uuid": found["UUID"] if found else None, "queue": self.queue_arn}
+        return {"uuid": found["UUID"], "queue": self.queue_arn}
 
     def enable(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Switch it on, and wait until Lambda says that it is enabled; returns the mapping as it is then."""

@@ -153,6 +153,8 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
     function = _function_of(lab, branch)
     if function.read() is None:
         return _create_function(lab, branch, function.package().path.read_bytes())
+    function.refuse_foreign()
+    create_log_group(lab, branch)
     uploaded = upload_code(lab, function_name)
     wanted = function.configuration()
     del wanted["Architectures"]  # belongs to the code, and is the same
@@ -167,6 +169,7 @@ def _create_function(lab: Lab, branch: Branch, code: bytes, **changes: Any) -> F
         if role.branch == branch:
             role.require()
     if function.read() is not None:
+        function.refuse_foreign()
         return _function(require_function(lab, branch))
     refuse_blocked_runtime(lab)
     create_log_group(lab, branch)
@@ -289,12 +292,13 @@ def add_trigger(lab: Lab, function_name: str) -> Trigger:
     resources.Queue(lab, branch.queue_name, branch).require()
     require_function(lab, branch)
     trigger = _trigger_of(lab, branch)
-    made = trigger.create(trigger.read())
+    found = trigger.read()
+    made = trigger.create(found)
     said = (
         f"The trigger {branch.queue_name} was successfully added to function {trigger.name}. "
         "The trigger is in a disabled state."
     )
-    return _trigger(branch, _require_trigger(trigger), (said,) if made else ())
+    return _trigger(branch, found or _require_trigger(trigger), (said,) if made else ())
 
 
 def _require_trigger(trigger: resources.Trigger) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def create_bucket(lab: Lab) -> Bucket:
     Raises LabError. https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
     """
     bucket, own = bucket_of(lab), lab.definition.bucket is None
-    made = bucket.create()
+    made = bucket.create({} if bucket.exists() else None)
     if own:
         bucket.make_private()
     return Bucket(bucket.name, lab.definition.region, made, own)

@@ -14,6 +14,8 @@ from labkit.resources.queue import AnyQueue
 from labkit.result import Checks, Result, Table, counted
 from labkit.settings import MAX_RECEIVE_COUNT
 
+DEFAULT_VISIBILITY_S = 30  # SQS's own
+
 
 @dataclass(frozen=True)
 class Queue(Result):
@@ -111,11 +113,12 @@ def create_queue(lab: Lab, function_name: str) -> Queue:
 
 
 def _create(queue: AnyQueue, dead_letter_queue: str | None) -> Queue:
-    made = queue.create()
-    attributes = queue.read() if made else queue.put_right()
-    facts = queue.require()
-    visibility = int((attributes or {}).get("VisibilityTimeout", 0))
-    return Queue(queue.name, queue.arn, facts["url"], visibility, dead_letter_queue, made)
+    found = queue.read()
+    made = queue.create(found)
+    if found is not None:
+        queue.put_right(found)
+    visibility = int({**queue.attributes, **(found or {})}.get("VisibilityTimeout", DEFAULT_VISIBILITY_S))
+    return Queue(queue.name, queue.arn, queue.require()["url"], visibility, dead_letter_queue, made)
 
 
 def create_queues(lab: Lab) -> Table[Queue]:
