@@ -9,7 +9,7 @@ from .insight.logs import read_logs, wait_for_logs
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
 from .insight.trace import trace
-from .lab import Lab, open_lab
+from .lab import Lab, open_lab, redefine_lab
 from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
@@ -120,6 +120,7 @@ __all__ = [
     "quiz",
     "read_logs",
     "read_results",
+    "redefine_lab",
     "redrive",
     "sample",
     "send_again",

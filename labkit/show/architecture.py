@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.lines import Line2D
@@ -96,15 +96,16 @@ def draw_lab(survey: Survey, here: str | None = None) -> Picture:
     function's name; None lights up nothing. Made parts have a solid outline, missing ones a dashed one and the word,
     failing ones a thick one, the word and the reason. Raises ValueError for a place that there is not.
     """
-    lit = _lit(survey, here)
-    boxes = _places(survey)
-    height = TOP + ROW * len(survey.branches()) + BOTTOM
+    seen = replace(survey, parts=tuple(_as_drawn(part) for part in survey.parts if part.kind in COLUMNS))
+    lit = _lit(seen, here)
+    boxes = _places(seen)
+    height = TOP + ROW * len(seen.branches()) + BOTTOM
     canvas = Canvas(WIDTH, height)
     _title(canvas, survey, height)
     _same_bucket(canvas, [box for part, box in boxes.items() if part.kind == "results"])
-    _halo(canvas, [_with_label(part, boxes[part]) for part in survey.parts if part in lit])
-    _arrows(canvas, survey, boxes)
-    for part in survey.parts:
+    _halo(canvas, [_with_label(part, boxes[part]) for part in seen.parts if part in lit])
+    _arrows(canvas, seen, boxes)
+    for part in seen.parts:
         _part(canvas, part, boxes[part])
     _legend(canvas, here)
     return as_picture(
@@ -114,6 +115,11 @@ def draw_lab(survey: Survey, here: str | None = None) -> Picture:
         columns=survey.headers(),
         table=(tuple(row) for row in survey.rows()),
     )
+
+
+def _as_drawn(part: Part) -> Part:
+    """The part as the picture knows it: what is risky is marked as failing is, what is different as made."""
+    return replace(part, state={"risky": FAILING, "different": MADE}.get(part.state, part.state))
 
 
 def _lit(survey: Survey, here: str | None) -> frozenset[Part]:
