@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from labkit.result import Result, html_table
+from labkit.result import Result, html_table, html_text
 
 DOTS_PER_INCH = 108  # of the file; shown at 96, so that lines stay sharp on fine screens
 CAPTION_WIDTH = 190  # pixels that a caption takes under a small image
@@ -44,8 +43,8 @@ class Shown:
         """A figure of its own. On a narrow page the image shrinks in step with its column."""
         source = f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
         share = f"width:{self.width / self.column:.2%};height:auto"
-        image = f'<img src="{source}" alt="{escape(self.alt)}" width="{self.width}" style="{share}">'
-        lines = "<br>".join(escape(line) for line in self.caption.split("\n"))
+        image = f'<img src="{source}" alt="{html_text(self.alt)}" width="{self.width}" style="{share}">'
+        lines = "<br>".join(html_text(line) for line in self.caption.split("\n"))
         words = (
             f'<figcaption style="align-self:start;overflow-wrap:anywhere">{lines}</figcaption>' if self.caption else ""
         )
@@ -88,9 +87,9 @@ class Picture(Result):
         """The table."""
         return self.table
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         pictures = "\n".join(f"[Picture: {image.alt}]" for image in self.images)
-        return f"{pictures}\n{super().__str__()}"
+        return f"{pictures}\n{super()._text()}"
 
     def _html(self) -> str:
         images = "".join(image.html() for image in self.images)
@@ -99,7 +98,7 @@ class Picture(Result):
             columns = " ".join(f"minmax(0,{image.column}fr)" for image in self.images)
             widest = sum(image.column + GAP for image in self.images) - GAP
             images = f'<div style="{A_ROW};grid-template-columns:{columns};max-width:{widest}px">{images}</div>'
-        caption = f"<p>{escape(self.caption)}</p>" if self.caption else ""
+        caption = f"<p>{html_text(self.caption)}</p>" if self.caption else ""
         if not self.table:
             return images + caption
         table = html_table(self.columns, self.table)
