@@ -11,9 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import embedded_aws, open_lab, sample, upload_photo
+from labkit import embedded_aws, open_lab, quiz, sample, upload_photo
 from labkit.connection import LOCAL_FOLDER
-from labkit.show.quiz import QUESTIONS
 from labkit.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -243,7 +242,7 @@ class TestControls:
 
     def test_a_wrong_and_a_right_answer_are_pressed_and_answered(self, run_in_jupyterlab, keep):
         control = self.control(run_in_jupyterlab("00_check_your_lab"), "quiz(0)").locator(".widget-vbox").first
-        (question,) = QUESTIONS[0]
+        (question,) = quiz(0).questions
         for number in (0, question.right):
             control.get_by_label(question.answers[number]).check()
             control.get_by_text(question.feedback(number)).wait_for()

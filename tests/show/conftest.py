@@ -1,5 +1,6 @@
 """Hand-made results, so that views are tested without any AWS."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,19 +16,22 @@ BEGAN = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 def survey_of():
     """A survey with every part made, except those that are named with a state and a trouble."""
 
-    def make(changes=None, settings=None):
+    def make(changes=None, settings=None, functions=FUNCTIONS, state=MADE):
         settings = settings or Settings(suffix="ab3x9")
         parts = [
             Part("bucket", settings.bucket_name, MADE),
             Part("ingest folder", "ingest/", MADE, "3 photos"),
             Part("event notification", "resize-image-event", MADE, "ingest/*.jpg"),
-            Part("topic", settings.topic_name, MADE, "S3 may publish"),
+            Part("topic", settings.topic_name, MADE, "Standard"),
+            Part("topic policy", settings.topic_name, MADE, "S3 may publish"),
         ]
-        for function in FUNCTIONS:
+        for function in functions:
             queue = settings.queue_name(function)
             parts += [
                 Part("subscription", queue, MADE, "subscribed", function=function.name),
+                Part("queue policy", queue, MADE, "the topic may send", function=function.name),
                 Part("queue", queue, MADE, "0 waiting, 1 in flight", function=function.name),
+                Part("redrive", queue, MADE, "after 5 receives", function=function.name),
                 Part(
                     "dead-letter queue",
                     settings.dead_letter_queue_name(function),
@@ -36,10 +40,12 @@ def survey_of():
                     function=function.name,
                 ),
                 Part("trigger", queue, MADE, "enabled", function=function.name),
+                Part("role", settings.role_name(function), MADE, "writes thumbnail/", function=function.name),
                 Part("function", settings.function_name(function), MADE, "512 MB, 10 s", function=function.name),
                 Part("logs", settings.log_group(function), MADE, "3 requests logged", function=function.name),
                 Part("results", function.folder, MADE, "3 results", function=function.name),
             ]
+        parts = [replace(part, state=state) for part in parts]
         for part in list(parts):
             for (kind, branch), (state, trouble) in (changes or {}).items():
                 if part.kind == kind and part.function == branch:
