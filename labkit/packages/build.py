@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import platformdirs
+
 from labkit.packages import pillow
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target
@@ -128,12 +130,8 @@ def _built(function: str, target: Target, source: Path, cache: Path, say: Callab
 
 
 def default_cache() -> Path:
-    """Where this system keeps what can be made again: `~/.cache/labkit` on Linux."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "labkit"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "labkit" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labkit"
+    """Where this system keeps what can be made again: `~/.cache/labkit` on Linux, unless XDG_CACHE_HOME says else."""
+    return platformdirs.user_cache_path("labkit", appauthor=False)
 
 
 def _from_home(path: Path) -> str:

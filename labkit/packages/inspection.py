@@ -9,14 +9,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile, ZipInfo
 from zlib import error as ZlibError
 
 from labkit.packages import runtimes
-from labkit.packages.elf import SharedObject, read_shared_object
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target
 from labkit.result import Check, Checks, html_table, text_table
+
+if TYPE_CHECKING:
+    from labkit.packages.elf import SharedObject
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MOST_ZIPPED = 50 * 1024 * 1024  # for a direct upload; beyond it the zip goes by way of S3
@@ -140,6 +143,8 @@ class _Contents:
         self.handler = handler or self._guessed_handler()
 
     def _add_binary(self, name: str, data: bytes) -> None:
+        from labkit.packages.elf import read_shared_object  # not above: pyelftools takes 40 ms to import
+
         try:
             self.binaries[name] = read_shared_object(data)
         except ValueError as error:

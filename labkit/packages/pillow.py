@@ -15,7 +15,6 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from labkit.packages import runtimes
-from labkit.packages.elf import is_elf, read_shared_object, without_debug_info
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target, installed_pillow
 
@@ -51,6 +50,9 @@ def files_for(target: Target, cache: Path, say: Callable[[str], None]) -> Files:
 
 def pruned(files: Files) -> Files:
     """`files` without what the functions do not use: modules, codecs, the libraries of those, debug information."""
+    # Not above: pyelftools takes 40 ms to import, and most builds are look-ups.
+    from labkit.packages.elf import is_elf, read_shared_object, without_debug_info
+
     kept = {name: data for name, data in files.items() if _is_wanted(name)}
     libraries = {name.rsplit("/", 1)[-1]: name for name in files if name.startswith("pillow.libs/")}
     queue = [data for data in kept.values() if is_elf(data)]
