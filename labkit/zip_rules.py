@@ -61,16 +61,24 @@ class BadZip(Exception):
 class Entry:
     """A file, folder or symlink of the zip, as Lambda has it below `/var/task`.
 
-    `rights` are those of a function, which runs neither as the files' owner nor in their group: 4 to read, 1 to
-    execute a file or to enter a folder; nobody may write. Sizes are in bytes. `target` is where a symlink leads.
+    `mode` is what the zip says of who may do what (0o644), and 0o755 where it says nothing. Sizes are in bytes.
+    `target` is where a symlink leads.
     """
 
     path: str
     kind: Literal["file", "folder", "link"]
     size: int
     packed: int
-    rights: int
+    mode: int
     target: str = ""
+
+    @property
+    def rights(self) -> int:
+        """The rights of a function, which runs neither as the files' owner nor in their group, and may never write.
+
+        The sum of 4 to read, and 1 to execute a file or to enter a folder.
+        """
+        return self.mode & (MODE_READ | MODE_ENTER)
 
     @property
     def readable(self) -> bool:
@@ -92,11 +100,20 @@ class OpenZip:
         """The sum of all files, in bytes."""
         return sum(entry.size for entry in self.entries)
 
+    @property
+    def too_large(self) -> bool:
+        """True if Lambda would not unpack it."""
+        return self.unpacked_size >= MOST_UNZIPPED
+
     def contents(self) -> Iterator[tuple[Entry, Iterator[bytes]]]:
         """Each file and its contents in pieces, which have to be read to the end. Raises BadZip at a damaged one."""
         for entry in self.entries:
             if entry.kind == "file":
                 yield entry, _pieces(self._archive, self._files[entry.path])
+
+    def read(self, path: str) -> bytes:
+        """The contents of the file with this path."""
+        return b"".join(_pieces(self._archive, self._files[path]))
 
 
 def check_zip(code: bytes) -> None:
@@ -239,15 +256,15 @@ def _entry(archive: ZipFile, path: str, info: ZipInfo) -> Entry:
     mode = info.external_attr >> 16 if info.create_system in MADE_ON_UNIX else 0o755
     kind = stat.S_IFMT(mode)
     if info.filename.endswith("/") or kind == stat.S_IFDIR:
-        return Entry(path, "folder", 0, 0, mode & (MODE_READ | MODE_ENTER))
+        return Entry(path, "folder", 0, 0, stat.S_IMODE(mode))
     if kind == stat.S_IFLNK:
         target = b"".join(_pieces(archive, info)).decode("utf-8", "surrogateescape")
         if not target or "\0" in target or info.file_size > LONGEST_PATH:
             raise BadZip(NOT_UNZIPPED, f"a symlink that leads nowhere: {path}", "Leave it out.")
-        return Entry(path, "link", info.file_size, info.compress_size, MODE_READ | MODE_ENTER, target)
+        return Entry(path, "link", info.file_size, info.compress_size, stat.S_IMODE(mode), target)
     if kind not in (0, stat.S_IFREG):
         raise BadZip(NOT_UNZIPPED, f"{path} is neither a file nor a folder nor a symlink", "Leave it out.")
-    return Entry(path, "file", info.file_size, info.compress_size, mode & (MODE_READ | MODE_ENTER))
+    return Entry(path, "file", info.file_size, info.compress_size, stat.S_IMODE(mode))
 
 
 def _pieces(archive: ZipFile, info: ZipInfo) -> Iterator[bytes]:
@@ -263,7 +280,7 @@ def _pieces(archive: ZipFile, info: ZipInfo) -> Iterator[bytes]:
 
 
 def _check_size(package: OpenZip) -> None:
-    if package.unpacked_size >= MOST_UNZIPPED:
+    if package.too_large:
         reason = f"a zip that unpacks to {package.unpacked_size:,} bytes"
         raise BadZip(TOO_LARGE, reason, "Leave out what the function does not import; `labkit build` does.")
 

@@ -152,7 +152,7 @@ def _own_files(function: str, source: Path) -> dict[str, bytes]:
     for folder in (shared if shared.is_dir() else SOURCE / "shared", main.parent):
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
-            # What systems and editors leave behind (.DS_Store, caches) is no part of the function.
+            # What systems and editors leave behind (.DS_Store, caches) is not part of the function.
             if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
                 files[name.as_posix()] = path.read_bytes()
     return files
@@ -170,7 +170,7 @@ def _address(files: Mapping[str, bytes], target: Target) -> str:
 def _compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The `.pyc` files of all modules: half of Pillow's import time goes into compiling it otherwise.
 
-    They carry a hash of their source in place of its date. For Pillow nobody checks it; for the functions' own modules
+    They carry a hash of their source instead of its date. For Pillow nobody checks it; for the functions' own modules
     Python does, so that a student who edits one inside the zip gets what she wrote.
     """
     compiled = {}
@@ -189,7 +189,7 @@ def _compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
                 raise PackageError(
                     "The function's code cannot be compiled.",
                     where=done.stdout.strip() or done.stderr.strip(),
-                    hint="Mend the line that is named.",
+                    hint="Fix the line that is named.",
                 )
         for path in Path(folder).rglob("*.pyc"):
             compiled[path.relative_to(folder).as_posix()] = path.read_bytes()

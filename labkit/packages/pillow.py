@@ -89,7 +89,7 @@ def _wheel_files(path: Path) -> Files:
             return {name: wheel.read(name) for name in wheel.namelist() if not name.endswith("/")}
     except BadZipFile as error:
         raise PackageError(
-            f"{path} is no wheel: {error}.", hint="Delete that file and build again; it is fetched anew."
+            f"{path} is not a wheel: {error}.", hint="Delete that file and build again; it is fetched anew."
         ) from error
 
 

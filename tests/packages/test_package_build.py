@@ -288,7 +288,7 @@ def test_a_broken_wheel_is_named(tmp_path):
     target = Target("python3.10", "x86_64")  # no host of this lab, which would use its own Pillow
     path = wheel_for(target, tmp_path / "wheels")
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(PackageError, match="is no wheel") as caught:
+    with pytest.raises(PackageError, match="is not a wheel") as caught:
         build_package("CreateWebImage", target, cache=tmp_path)
     assert "Delete that file" in caught.value.hint()
 
