@@ -20,7 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tqdm import tqdm
 
-from labkit.packages import FUNCTIONS, PackageError, Target, build_package, build_packages, inspect_package, runtimes
+from labkit.packages import (
+    FUNCTIONS,
+    PackageError,
+    Target,
+    build,
+    build_package,
+    build_packages,
+    inspect_package,
+    pillow,
+    runtimes,
+)
 from labkit.packages.elf import read_shared_object, without_debug_info
 from labkit.packages.target import installed_pillow
 
@@ -109,11 +119,41 @@ def test_another_process_at_another_time_builds_the_same_bytes(package, tmp_path
     assert done.stdout.strip() == package.sha256
 
 
-def test_a_second_build_is_a_look_up(package, cache):
+def test_a_second_build_is_a_look_up(package, cache, monkeypatch):
+    monkeypatch.setattr(pillow, "pruned", None)  # which nobody asks
     said = []
     again = build_package("CreateThumbnail", Target.host(), cache=cache, progress=said.append)
     assert again == package
     assert said == []
+
+
+def test_a_change_in_any_of_pillow_s_files_is_seen(tmp_path):
+    """Even one that leaves its size and its date as they were."""
+    files = {f"PIL/{name}": tmp_path / name for name in ("Image.py", "ImageFile.py")}
+    for path in files.values():
+        path.write_text("x = 1")
+
+    def digest():
+        contents = {name: path.read_bytes() for name, path in files.items()}
+        return pillow.Part(files.values(), lambda: contents, tmp_path).digest
+
+    before = digest()
+    for path in files.values():
+        about = path.stat()
+        path.write_text("x = 2")
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+        assert digest() != before
+        path.write_text("x = 1")
+        assert digest() == before
+
+
+def test_a_change_in_the_code_that_builds_is_seen(package, cache, monkeypatch):
+    changed = cache / "build.py"
+    changed.write_text("# another way to build\n")
+    monkeypatch.setattr(build, "__file__", str(changed))
+    other = build_package("CreateThumbnail", Target.host(), cache=cache)
+    assert other.path != package.path
+    assert other.sha256 == package.sha256
 
 
 def test_another_source_is_another_package(package, tmp_path, cache):
