@@ -39,6 +39,11 @@ class Lab(Result):
     workspace: Path
 
     @property
+    def settings(self) -> Definition:
+        """The definition, by the name that it has in workbooks of the first version."""
+        return self.definition
+
+    @property
     def branches(self) -> tuple[Branch, ...]:
         """The branches of the pipeline, one for each function."""
         return self.definition.branches
