@@ -75,15 +75,12 @@ class Lab(Result):
         return " ".join(filter(None, said))
 
     def sentence(self) -> str:
-        """Where this lab runs."""
         return f"This lab runs on {PLACES_IN_WORDS[self.connection.where]}.{self.notice and ' ' + self.notice}"
 
     def headers(self) -> Sequence[str]:
-        """Two columns."""
         return ("lab", self.definition.lab_id)
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Where, account, region, suffix and versions."""
         yield "where", self.connection.where
         if self.connection.endpoint_url:
             yield "endpoint", self.connection.endpoint_url

@@ -39,7 +39,6 @@ class Notification(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one rule."""
         yield cls(lab, NOTIFICATION_NAME, facts={"bucket": lab.definition.bucket_name})
 
     @classmethod
@@ -55,7 +54,6 @@ class Notification(Resource):
 
     @property
     def arn(self) -> str:
-        """A rule has no ARN of its own: the bucket's."""
         return self.bucket.arn
 
     def rule(self, **changes: Any) -> dict[str, Any]:
@@ -137,7 +135,6 @@ class Notification(Resource):
         return made
 
     def make(self) -> dict[str, Any]:
-        """Put the rule, once."""
         self._put(self.with_own(self.configuration(), self.rule()), forgive=False)
         return dict(self.facts)
 
@@ -238,7 +235,6 @@ class Notification(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Read and put the bucket's notifications."""
         actions = "GetBucketNotification PutBucketNotification"
         yield Right("UseTheBucket", "s3", actions, (lab.definition.bucket_arn,))
 

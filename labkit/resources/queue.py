@@ -51,7 +51,6 @@ class AnyQueue(Resource):
 
     @property
     def arn(self) -> str:
-        """The ARN of the queue."""
         return self.lab.arn("sqs", self.name)
 
     @property
@@ -70,12 +69,10 @@ class AnyQueue(Resource):
         return str(answer["QueueUrl"])
 
     def exists(self) -> bool:
-        """Whether SQS knows its name now."""
         self.__dict__.pop("_url", None)
         return self.url() is not None
 
     def read(self) -> dict[str, str] | None:
-        """All its attributes, and its `QueueUrl`."""
         url = self.url()
         if url is None:
             return None
@@ -83,7 +80,6 @@ class AnyQueue(Resource):
         return None if answer is None else {**answer["Attributes"], "QueueUrl": url}
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         url = self.url()
         return dict(self.lab.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {})) if url else {}
 
@@ -111,7 +107,6 @@ class AnyQueue(Resource):
         return str(answer["QueueUrl"])
 
     def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
-        """Its ARN and URL."""
         return {"arn": self.arn, "url": found["QueueUrl"]}
 
     def put_right(self, found: Mapping[str, str]) -> None:
@@ -134,7 +129,6 @@ class AnyQueue(Resource):
         """Its name in a template."""
 
     def references(self) -> dict[str, Any]:
-        """Its ARN."""
         return {self.arn: arn_of(self.logical_name)}
 
 
@@ -145,12 +139,7 @@ class Queue(AnyQueue):
     """
 
     kind = "queue"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.queue_name, branch)
+    named_by = "queue_name"
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -162,8 +151,7 @@ class Queue(AnyQueue):
 
     def redrive_policy(self) -> dict[str, Any]:
         """Where a message is moved to that nobody could handle, and when."""
-        assert self.branch is not None
-        return {"deadLetterTargetArn": self.branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+        return {"deadLetterTargetArn": self.own_branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
 
     def put_right(self, found: Mapping[str, str]) -> None:
         """Hide messages for longer if that is too short, and send dead letters where they belong."""
@@ -181,8 +169,7 @@ class Queue(AnyQueue):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""
-        assert self.branch is not None
-        about = About("queue", self.branch.name, f"{self.name}: ")
+        about = About("queue", self.own_branch.name, f"{self.name}: ")
         found = snapshot.read(self)
         if found is None:
             yield self._missing(about)
@@ -211,8 +198,7 @@ class Queue(AnyQueue):
     def _visibility(self, about: About, found: Mapping[str, str], snapshot: Snapshot) -> Line:
         from labkit.resources.function import Function  # which itself asks its queue
 
-        assert self.branch is not None
-        function = snapshot.read(Function(self.lab, self.branch.function_name, self.branch))
+        function = snapshot.read(Function.in_branch(self.lab, self.own_branch))
         hidden, timeout = int(found["VisibilityTimeout"]), function["Timeout"] if function else 0
         needed = max(self.lab.definition.visibility_timeout_s, VISIBILITY_FACTOR * timeout)
         return about.line(
@@ -230,11 +216,10 @@ class Queue(AnyQueue):
 
     def _redrive(self, found: Mapping[str, str]) -> Iterator[Line]:
         """Only a risk: good photos get through without it, and bad ones are tried again for days."""
-        assert self.branch is not None
-        about = About("redrive", self.branch.name, f"{self.name}: ")
+        about = About("redrive", self.own_branch.name, f"{self.name}: ")
         redrive, wanted = parsed(found.get("RedrivePolicy")), self.redrive_policy()
         receives = redrive.get("maxReceiveCount", 0)
-        name = self.branch.dead_letter_queue_name
+        name = self.own_branch.dead_letter_queue_name
         call = self.set_attributes(found["QueueUrl"], RedrivePolicy=json.dumps(wanted))
         more: dict[str, Any] = {"fix": "Name the dead-letter queue in the queue's redrive policy.", "call": call}
         target = redrive.get("deadLetterTargetArn")
@@ -261,7 +246,6 @@ class Queue(AnyQueue):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
-        """All queues, dead-letter queues among them."""
         for page in lab.client("sqs").get_paginator("list_queues").paginate(PaginationConfig={"PageSize": 1000}):
             for url in page.get("QueueUrls", []):
                 name = url.rsplit("/", 1)[-1]
@@ -270,12 +254,9 @@ class Queue(AnyQueue):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageQueue`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}Queue"
+        return f"{self.own_branch.short_name}Queue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageQueue`."""
         have = self.attributes if found is None else found
         redrive = parsed(have.get("RedrivePolicy"))
         return {
@@ -313,24 +294,16 @@ class DeadLetterQueue(AnyQueue):
     """
 
     kind, part = "queue", "dead-letter queue"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.dead_letter_queue_name, branch)
+    named_by = "dead_letter_queue_name"
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Kept as long as SQS can."""
         return {"MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_S)}
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, and empty."""
-        assert self.branch is not None
-        redrive = About("redrive", self.branch.name, f"{self.name}: ")
+        redrive = About("redrive", self.own_branch.name, f"{self.name}: ")
         found = snapshot.read(self)
-        make = f"create_dead_letter_queue(lab, {self.branch.name!r})"
+        make = f"create_dead_letter_queue(lab, {self.own_branch.name!r})"
         if found is None:
             yield redrive.line(
                 "exists",
@@ -342,7 +315,7 @@ class DeadLetterQueue(AnyQueue):
                 evidence=f"There is no queue {self.name}.",
                 fix="Make the dead-letter queue.",
                 call=make,
-                consequence=snapshot.read(Queue(self.lab, self.branch.queue_name, self.branch)) is None,
+                consequence=snapshot.read(Queue.in_branch(self.lab, self.own_branch)) is None,
             )
             return
         yield redrive.works("exists", self.name)
@@ -356,8 +329,8 @@ class DeadLetterQueue(AnyQueue):
             call=self.set_attributes(found["QueueUrl"], MessageRetentionPeriod=str(DEAD_LETTER_RETENTION_S)),
         )
         dead = queue_depth(found).total
-        again = f"redrive(lab, {self.branch.name!r})"
-        yield About("dead letters", self.branch.name, f"{self.name}: ").equal(
+        again = f"redrive(lab, {self.own_branch.name!r})"
+        yield About("dead letters", self.own_branch.name, f"{self.name}: ").equal(
             "dead letters",
             0,
             dead,
@@ -371,12 +344,9 @@ class DeadLetterQueue(AnyQueue):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageDeadLetterQueue`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}DeadLetterQueue"
+        return f"{self.own_branch.short_name}DeadLetterQueue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageDeadLetterQueue`."""
         have = self.attributes if found is None else found
         return {
             self.logical_name: template_resource(

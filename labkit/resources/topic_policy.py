@@ -39,7 +39,6 @@ class TopicPolicy(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one policy of the one topic."""
         yield cls(lab, lab.definition.topic_name)
 
     @property
@@ -49,11 +48,9 @@ class TopicPolicy(Resource):
 
     @property
     def arn(self) -> str:
-        """A policy has no ARN of its own: the topic's."""
         return self.topic.arn
 
     def hangs_on(self) -> Topic:
-        """The topic."""
         return self.topic
 
     def document(self) -> dict[str, Any]:
@@ -87,16 +84,13 @@ class TopicPolicy(Resource):
         )
 
     def read(self) -> dict[str, Any] | None:
-        """The policy document."""
         attributes = self.topic.read()
         return None if attributes is None else parsed(attributes.get("Policy"))
 
     def seen(self, snapshot: Snapshot) -> bool:
-        """It is there with its topic."""
         return snapshot.read(self.topic) is not None
 
     def make(self) -> dict[str, Any]:
-        """Put it on the topic, whatever was there before."""
         self.lab.client("sns").set_topic_attributes(
             TopicArn=self.arn, AttributeName="Policy", AttributeValue=json.dumps(self.document())
         )
@@ -136,7 +130,6 @@ class TopicPolicy(Resource):
             )
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`TopicPolicy`."""
         document = self.document() if found is None else dict(found)
         return {
             "TopicPolicy": template_resource(
@@ -146,7 +139,6 @@ class TopicPolicy(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Set it."""
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         arns = tuple(lab.arn("sns", name) for name in names)
         yield Right("MakeAndKeepTheTopic", "sns", "SetTopicAttributes", arns)

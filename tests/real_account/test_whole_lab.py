@@ -12,12 +12,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+from labkit.steps.making import found_or_none
 
 import labkit
 from labkit import LabError, catch_up, clean_up, open_lab
 from labkit.insight.permissions import permissions
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.making import found_or_none
 from labkit.steps.recovery import find_labs, find_things, take_over
 from labkit.steps.roles import POLICY_NAME, role_policy
 from labkit.waiting import wait_until

@@ -30,11 +30,11 @@ def find_notification(lab):
 
 
 def find_trigger(lab):
-    return Trigger(lab, branch(lab).function_name, branch(lab)).read()
+    return Trigger.in_branch(lab, branch(lab)).read()
 
 
 def find_subscription(lab):
-    return Subscription(lab, branch(lab).queue_name, branch(lab)).find_arn()
+    return Subscription.in_branch(lab, branch(lab)).find_arn()
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def dead_letter(lab):
 
 
 def open_to_every_topic(lab):
-    document = QueuePolicy(lab, branch(lab).queue_name, branch(lab)).document()
+    document = QueuePolicy.in_branch(lab, branch(lab)).document()
     del document["Statement"][0]["Condition"]
     return json.dumps(document)
 
