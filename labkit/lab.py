@@ -18,6 +18,7 @@ from labkit.definition import CHANGEABLE, Definition, check_affix, checked, cont
 from labkit.errors import LabError
 from labkit.journal import Journal, Opened, in_words
 from labkit.packages import Target, warning_for
+from labkit.packages.runtimes import runtime_named
 from labkit.result import Result, counted
 from labkit.settings import FunctionSettings
 
@@ -127,6 +128,8 @@ def open_lab(
         )
     for name in ("prefix", "suffix"):
         check_affix(name, given.get(name, ""))
+    if "runtime" in given:  # one that AWS has retired since the lab was opened is no obstacle to cleaning it up
+        runtime_named(given["runtime"])
     where = given.pop("where", "local")
     workspace = (workspace or find_workspace()).absolute()
     reached = {name: given.get(name) for name in ("endpoint_url", "account", "profile", "region")}
