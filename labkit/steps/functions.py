@@ -153,6 +153,7 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
     function = _function_of(lab, branch)
     if function.read() is None:
         return _create_function(lab, branch, function.package().path.read_bytes())
+    create_log_group(lab, branch)
     uploaded = upload_code(lab, function_name)
     wanted = function.configuration()
     del wanted["Architectures"]  # belongs to the code, and is the same
