@@ -67,9 +67,8 @@ class QueuePolicy(Resource):
         )
 
     def read(self) -> dict[str, Any] | None:
-        """The policy document."""
-        attributes = self.queue.read()
-        return None if attributes is None else parsed(attributes.get("Policy"))
+        """The policy document; None if the queue has none."""
+        return parsed((self.queue.read() or {}).get("Policy")) or None
 
     def make(self) -> dict[str, Any]:
         """Put it on the queue, whatever was there before."""

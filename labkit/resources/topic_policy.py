@@ -25,6 +25,7 @@ OWNER_ACTIONS = (
     "SNS:Publish",
 )
 FOR_THIS_BUCKET = "S3MayPublishForThisBucket"
+OF_SNS = "__default_statement_ID"  # the one statement of that default policy
 
 
 class TopicPolicy(Resource):
@@ -87,9 +88,10 @@ class TopicPolicy(Resource):
         )
 
     def read(self) -> dict[str, Any] | None:
-        """The policy document."""
-        attributes = self.topic.read()
-        return None if attributes is None else parsed(attributes.get("Policy"))
+        """The policy document; None if the topic has but the one that SNS gives to each, which is nobody's doing."""
+        found = parsed((self.topic.read() or {}).get("Policy"))
+        set_by_someone = any(one.get("Sid") != OF_SNS for one in as_list(found.get("Statement")))
+        return found if set_by_someone else None
 
     def make(self) -> dict[str, Any]:
         """Put it on the topic, whatever was there before."""
