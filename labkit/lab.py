@@ -158,17 +158,19 @@ def redefine_lab(lab: Lab, **changes: Any) -> Lab:
 def reopen_lab(journal: Path) -> Lab | None:
     """The lab that a journal file describes, opened with what the file says alone; None if none is open in it.
 
-    Raises LabError if its place cannot be reached.
+    Neither options nor variables have a say. Raises LabError if its place cannot be reached.
     """
-    opened = Journal(journal).opened()
+    file, workspace = Journal(journal), journal.absolute().parents[2]
+    opened = file.opened()
     if opened is None or not opened.definition:
         return None
-    definition = Definition.from_data(opened.definition)
-    names = ("prefix", "endpoint_url", "account", "profile", "region")
-    options = {name: getattr(definition, name) for name in names}
-    if definition.where == "local":
-        options = {"prefix": definition.prefix}
-    return open_lab(definition.where, workspace=journal.parents[2], **options)
+    kept = Definition.from_data(opened.definition)
+    reached = {name: getattr(kept, name) for name in ("endpoint_url", "account", "profile", "region")}
+    connection = connect(kept.where, workspace=workspace, **reached)
+    with file.locked():
+        definition = _defined(file, connection, {"suffix": kept.suffix})
+        file.open(suffix=definition.suffix, instance=connection.instance, definition=definition.as_data())
+    return Lab(definition, connection, file, workspace)
 
 
 def _defined(journal: Journal, connection: Connection, wanted: Mapping[str, Any]) -> Definition:

@@ -134,7 +134,8 @@ def _parts(snapshot: Snapshot) -> Iterator[Part]:
 def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:
     lines = (*snapshot.judge(one), *more)
     verdict = worst(lines)
-    detail = next((line.evidence.rstrip(".") for line in lines if line.verdict == WORKS and line.evidence), "")
+    said = (line.evidence.rstrip(".") for line in lines if line.verdict == WORKS)
+    detail = next((words for words in said if words not in ("", one.name)), "")
     function = one.branch.name if one.branch else ""
     if not one.seen(snapshot) or any(line.consequence for line in lines):
         return Part(one.part, one.name, MISSING, function=function, verdict=verdict)

@@ -337,7 +337,7 @@ class DeadLetterQueue(AnyQueue):
             otherwise=BROKEN,
             hint=f"Fix what they failed of (doctor(lab) says), then {again} sends them back.",
             evidence=f"{counted(dead, 'message')} could not be handled: in {self.name}.",
-            works="none.",
+            works="no dead letters",
             fix="Fix what they failed of (the log says), then send them back to the queue.",
             call=again,
         )

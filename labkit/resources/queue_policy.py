@@ -59,11 +59,11 @@ class QueuePolicy(Resource):
         )
 
     def read(self) -> dict[str, Any] | None:
-        attributes = self.queue.read()
-        return None if attributes is None else parsed(attributes.get("Policy"))
+        """The policy document; None if the queue has none."""
+        return parsed((self.queue.read() or {}).get("Policy")) or None
 
     def seen(self, snapshot: Snapshot) -> bool:
-        return snapshot.read(self.queue) is not None
+        return bool((snapshot.read(self.queue) or {}).get("Policy"))
 
     def make(self) -> dict[str, Any]:
         self.lab.client("sqs").set_queue_attributes(

@@ -97,7 +97,7 @@ class Subscription(Resource):
                 consequence=snapshot.read(self.topic) is None,
             )
             return
-        yield about.works("subscribed to the topic", topic, evidence=self.name)
+        yield about.works("subscribed to the topic", topic, evidence="subscribed")
         raw = "on" if found.get("RawMessageDelivery") == "true" else "off"
         setting = f"lab.client('sns').set_subscription_attributes(SubscriptionArn={arn!r}, "
         yield about.equal(

@@ -25,6 +25,7 @@ OWNER_ACTIONS = (
     "SNS:Publish",
 )
 FOR_THIS_BUCKET = "S3MayPublishForThisBucket"
+OF_SNS = "__default_statement_ID"  # the one statement of that default policy
 
 
 class TopicPolicy(Resource):
@@ -84,11 +85,11 @@ class TopicPolicy(Resource):
         )
 
     def read(self) -> dict[str, Any] | None:
-        attributes = self.topic.read()
-        return None if attributes is None else parsed(attributes.get("Policy"))
+        """The policy document; None if the topic has but the one that SNS gives to each, which is nobody's doing."""
+        return _set_by_someone(self.topic.read())
 
     def seen(self, snapshot: Snapshot) -> bool:
-        return snapshot.read(self.topic) is not None
+        return _set_by_someone(snapshot.read(self.topic)) is not None
 
     def make(self) -> dict[str, Any]:
         self.lab.client("sns").set_topic_attributes(
@@ -142,6 +143,11 @@ class TopicPolicy(Resource):
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         arns = tuple(lab.arn("sns", name) for name in names)
         yield Right("MakeAndKeepTheTopic", "sns", "SetTopicAttributes", arns)
+
+
+def _set_by_someone(attributes: Mapping[str, str] | None) -> dict[str, Any] | None:
+    found = parsed((attributes or {}).get("Policy"))
+    return found if any(one.get("Sid") != OF_SNS for one in as_list(found.get("Statement"))) else None
 
 
 def _found(passed: bool, statements: list[Mapping[str, Any]], why: str) -> str:
