@@ -98,7 +98,7 @@ class LabMap(Result):
         return self.table
 
     def _text(self) -> str:
-        return f"[Map: {self.alt}]\n{super()._text()}"
+        return f"[Picture: {self.alt}]\n{super()._text()}"
 
     def _html(self) -> str:
         image, first = base64.b64encode(self.svg.encode()).decode(), self.forms[0]
