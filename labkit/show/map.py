@@ -98,7 +98,7 @@ class LabMap(Result):
         return self.table
 
     def _text(self) -> str:
-        return f"[Map: {self.alt}]\n{super()._text()}"
+        return f"[Picture: {self.alt}]\n{super()._text()}"
 
     def _html(self) -> str:
         image, first = base64.b64encode(self.svg.encode()).decode(), self.forms[0]
@@ -107,8 +107,9 @@ class LabMap(Result):
             f"{name}:{form.width:g}/{form.height:g}" for name, form in zip(names, self.forms[1:], strict=True)
         )
         return (
+            # Sphinx's themes dim what they take for a picture on light paper, unless it is called dark-light.
             f'<div class="labkit-map"><style>{PAGE_STYLE}</style>'
-            f'<img src="data:image/svg+xml;base64,{image}" alt="{html_text(self.alt)}" '
+            f'<img class="dark-light" src="data:image/svg+xml;base64,{image}" alt="{html_text(self.alt)}" '
             f'width="{first.width:g}" height="{first.height:g}" '
             f'style="max-width:100%;height:auto;{shapes}"></div>'
             f"<p>{html_text(self.caption)}</p><details><summary>The same as a table</summary>"

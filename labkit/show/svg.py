@@ -15,10 +15,10 @@ from labkit.result import printable
 FONT = 12  # px: nothing is written smaller
 SIZES = {"title": 18}  # px: what is written larger
 LEADING = 16  # px from one line of words to the next
-# How wide a letter is at most, on average, as a share of its height. A fixed-width letter is 0.602 of it in every such
-# font that systems bring; of the others the widest, DejaVu Sans, has been measured.
-FIXED, PLAIN, BOLD = 0.602, 0.57, 0.66
-WIDTHS = {"name": FIXED, "title": BOLD, "bad": BOLD, "warn": BOLD, "new": BOLD, "here-words": BOLD}
+# How wide a letter is, as a share of its height. One of a fixed width is 0.602 of it in every such font that systems
+# bring; of the others, these are the widths of the widest, DejaVu Sans, and of its bold face.
+FIXED, NARROW, USUAL, CAPITAL, WIDE = 0.602, 0.4, 0.63, 0.76, 0.98
+BOLDER, BOLD = 1.13, ("title", "bad", "warn", "new", "here-words")
 
 _PIECES = r"[^\s/_-]*[\s/_-]|[^\s/_-]+"  # of words: up to and with a space, a hyphen, a slash or an underscore
 
@@ -84,11 +84,16 @@ def xml_text(text: object) -> str:
 
 def width_of(words: str, css: str) -> float:
     """How many pixels the words take at most, in the font of that class."""
-    return len(words) * _letter(css)
+    size = SIZES.get(css, FONT) * (BOLDER if css in BOLD else 1)
+    return size * (FIXED * len(words) if css == "name" else sum(map(_share, words)))
 
 
-def _letter(css: str) -> float:
-    return SIZES.get(css, FONT) * WIDTHS.get(css, PLAIN)
+def _share(letter: str) -> float:
+    if letter in "fijlrtIJ .,:;'|!()[]-/•":
+        return NARROW
+    if letter in "mwMW%@" or ord(letter) > 0x2FF:  # letters of other scripts are taken for the widest
+        return WIDE
+    return CAPITAL if letter.isupper() else USUAL
 
 
 def wrap(words: str, width: float, css: str, most: int = 99) -> list[str]:
@@ -96,14 +101,17 @@ def wrap(words: str, width: float, css: str, most: int = 99) -> list[str]:
 
     More lines than `most` are left out, and the last one says so.
     """
-    room, lines = max(1, int(width / _letter(css))), [""]
-    for piece in _pieces(words, room):
-        if lines[-1] and len((lines[-1] + piece).rstrip()) > room:
+    lines = [""]
+    for piece in _pieces(words, width, css):
+        if lines[-1] and width_of((lines[-1] + piece).rstrip(), css) > width:
             lines.append("")
         lines[-1] += piece
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1][: room - 2]} …"]
+        last = lines[most - 1]
+        while last and width_of(f"{last} …", css) > width:
+            last = last[:-1]
+        lines = [*lines[: most - 1], f"{last.rstrip()} …"]
     return lines
 
 
@@ -112,14 +120,14 @@ def longest_piece(name: str) -> str:
     return max(re.findall(_PIECES, name), key=len, default="")
 
 
-def _pieces(words: str, room: int) -> Iterator[str]:
+def _pieces(words: str, width: float, css: str) -> Iterator[str]:
     for piece in re.findall(_PIECES, words):
-        if len(piece.rstrip()) <= room:
+        if width_of(piece.rstrip(), css) <= width:
             yield piece
             continue
         # A word that no line can hold: Runtime.ImportModuleError is made of two, CreateBlackAndWhiteThumbnail of five.
         for part in re.findall(r"[^.,:]*[.,:]|[^.,:]+", piece):
-            yield from [part] if len(part) <= room else re.findall(r"[A-Z]?[^A-Z]+|[A-Z]+", part)
+            yield from [part] if width_of(part, css) <= width else re.findall(r"[A-Z]?[^A-Z]+|[A-Z]+", part)
 
 
 class Pen:
