@@ -92,7 +92,7 @@ _SAMPLES = Samples(
 )
 
 
-def samples() -> Samples:
+def list_samples() -> Samples:
     """All sample photos."""
     return _SAMPLES
 

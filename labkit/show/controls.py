@@ -23,7 +23,7 @@ from labkit.insight.logs import FunctionLogs, beginning
 from labkit.progress import HEADLESS
 from labkit.result import Result
 from labkit.samples import FOLDER as SAMPLES
-from labkit.samples import samples
+from labkit.samples import list_samples
 from labkit.show.log_table import log_table
 
 LOOK_AGAIN_S = 1.0  # how often a control that follows something asks
@@ -280,7 +280,7 @@ def _on_press(button: widgets.Button, output: widgets.Output, do: Callable[[], R
 
 def _photos(folder: Path) -> list[tuple[str, str]]:
     own = sorted(path for path in folder.glob("*") if path.suffix in PHOTO_TYPES.split(","))
-    return [(one.name, str(one.path)) for one in samples()] + [
+    return [(one.name, str(one.path)) for one in list_samples()] + [
         (f"{folder.name}/{path.name}", str(path)) for path in own
     ]
 

@@ -11,7 +11,7 @@ from itertools import combinations, product
 import pytest
 from PIL import Image, ImageColor
 
-from labkit.samples import sample, samples
+from labkit.samples import list_samples, sample
 from labkit.settings import FUNCTIONS, Settings
 from labkit.show.architecture import PALE, PLACES, WIDTH, draw_lab
 from labkit.show.canvas import Canvas, width_of
@@ -167,7 +167,7 @@ def results_of(name):
     return Results(source, tuple(made))
 
 
-@pytest.mark.parametrize("one", [one.name for one in samples()])
+@pytest.mark.parametrize("one", [one.name for one in list_samples()])
 def test_pictures_stand_at_their_true_relative_size(one):
     results = results_of(one)
     shown = gallery(results).images
