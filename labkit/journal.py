@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ class Journal:
         has forgotten everything that the journal lists. Raises LabError if another lab is still open.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # of a folder that somebody else made it is his to say who may look in
+            self.path.parent.chmod(0o700)
         with self._lock:
             opened = self._last_opened()
             if opened is None or (suffix not in (None, opened["suffix"]) and not self.entries()):
