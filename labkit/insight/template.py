@@ -205,12 +205,13 @@ class _Writer:
     def document(self, live: bool) -> dict[str, Any]:
         """The whole template, as the lab is defined, or as it stands in AWS; what is not there is left out."""
         snapshot = Snapshot(self.lab)
-        found: dict[str, Any] = {}
+        found: dict[str, dict[str, Any]] = {}
         for one in resources(self.lab):
-            if not live:
-                found |= one.template()
-            elif (state := snapshot.read(one)) is not None:
-                found |= one.template(state)
+            state = snapshot.read(one) if live else None
+            if state is not None or not live:
+                for name, part in one.template(state).items():  # a bucket's notification adds to the bucket
+                    before = found.get(name, {"Properties": {}})
+                    found[name] = before | part | {"Properties": before["Properties"] | part["Properties"]}
         return {
             "AWSTemplateFormatVersion": FORMAT,
             "Description": "The Serverless Image Processing Lab.",

@@ -265,16 +265,13 @@ class Bucket(Resource):
                 yield cls(lab, name)
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`Bucket`, with its notification, and `BucketPolicy`."""
-        from labkit.resources.notification import Notification  # which itself asks its bucket
-
+        """`Bucket` and `BucketPolicy`."""
         have = self.settings() if found is None else found
         rules = have["encryption"].get("Rules", [])
         document = json.loads(json.dumps(have["policy"]))
         for statement in document.get("Statement", []):
             # An emulator's exception for the loopback, where there is no TLS; it has no place on AWS.
             statement.get("Condition", {}).pop("NotIpAddress", None)
-        rule = next(Notification.of(self.lab))
         return {
             "Bucket": template_resource(
                 "AWS::S3::Bucket",
@@ -288,7 +285,6 @@ class Bucket(Resource):
                         {"ServerSideEncryptionByDefault": part["ApplyServerSideEncryptionByDefault"]} for part in rules
                     ]
                 },
-                NotificationConfiguration=rule.in_template(rule.rule() if found is None else rule.read()),
                 Tags=as_tag_list(self.lab.definition.tags),
             ),
             "BucketPolicy": template_resource(

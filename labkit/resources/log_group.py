@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from labkit.lab import Lab
+from labkit.resources.function import Function
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, template_resource
 from labkit.settings import LOG_RETENTION_DAYS
@@ -47,7 +48,6 @@ class LogGroup(Resource):
         self.lab.client("logs").delete_log_group(logGroupName=self.name)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        from labkit.resources.function import Function  # which is made after its log group
 
         about, found = About("log group", self.own_branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:

@@ -224,14 +224,13 @@ class Notification(Resource):
         """The definition gives two names: of the rule, and of the one that is refused."""
         return self.name in (NOTIFICATION_NAME, REFUSED_NOTIFICATION_NAME)
 
-    def in_template(self, rule: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The notification configuration of the bucket in a template."""
-        if rule is None:
-            return {}
+    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """In a template, as in S3, it is a property of the bucket."""
+        rule = self.rule() if found is None else found
         parts = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
         rules = [{"Name": part["Name"].lower(), "Value": part["Value"]} for part in parts]
         told = {"Event": rule["Events"][0], "Topic": rule["TopicArn"], "Filter": {"S3Key": {"Rules": rules}}}
-        return {"TopicConfigurations": [told]}
+        return {"Bucket": {"Properties": {"NotificationConfiguration": {"TopicConfigurations": [told]}}}}
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from labkit.errors import error_code
 from labkit.lab import Lab
+from labkit.resources.function import Function
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, found_or_none, parsed, template_resource
 from labkit.result import counted
@@ -196,7 +197,6 @@ class Queue(AnyQueue):
         )
 
     def _visibility(self, about: About, found: Mapping[str, str], snapshot: Snapshot) -> Line:
-        from labkit.resources.function import Function  # which itself asks its queue
 
         function = snapshot.read(Function.in_branch(self.lab, self.own_branch))
         hidden, timeout = int(found["VisibilityTimeout"]), function["Timeout"] if function else 0
