@@ -90,18 +90,18 @@ class TestWithALab:
         catch_up(open_lab(), to=1)
         (topic,) = json.loads(labkit("check", "1", "--json").output)
         assert topic["passed"] is True
-        assert {"subject", "passed", "expected", "found", "hint", "verdict", "evidence", "call"} == set(
-            topic["checks"][0]
-        )
+        of_a_check = {"subject", "passed", "expected", "found", "hint", "verdict", "evidence", "call"}
+        of_a_judgement = {"hop", "branch", "fix", "consequence"}
+        assert set(topic["checks"][0]) == of_a_check | of_a_judgement
 
     def test_status_lists_what_there_is_and_clean_deletes_it_after_asking(self, workspace):
         lab = open_lab()
         catch_up(lab, to=1)
-        assert lab.settings.topic_name in labkit("status").output
+        assert lab.definition.topic_name in labkit("status").output
         refused = labkit("clean", typed="n\n")
         assert refused.exit_code == 1
         assert "Delete all of it?" in refused.output
-        assert lab.settings.topic_name in labkit("status").output
+        assert lab.definition.topic_name in labkit("status").output
         assert "0 left" in labkit("clean", typed="y\n").output
         stopped = labkit("stop").output
         assert stopped == f"The embedded AWS of {workspace} was stopped.\n"
@@ -140,7 +140,7 @@ class TestMistakes:
             (["check", "--where", "mars"], "There is no place called 'mars'."),
             (["status", "--where", "aws"], "A real account is used only when you name it: 12 digits."),
             (["status", "--where", "endpoint"], "None is no address of an AWS-compatible endpoint."),
-            (["logs", "CreatePoster"], "There is no function 'CreatePoster'."),
+            (["logs", "CreatePoster"], "There is no function called 'CreatePoster' in this lab."),
             (["inspect", "nothing.zip"], "There is no file nothing.zip."),
             (["run", "nothing"], "There is no notebook 'nothing'."),
             (["run"], "There are no numbered notebooks in "),

@@ -90,8 +90,8 @@ class TopicPolicy(Resource):
     def read(self) -> dict[str, Any] | None:
         """The policy document; None if the topic has but the one that SNS gives to each, which is nobody's doing."""
         found = parsed((self.topic.read() or {}).get("Policy"))
-        set_by_someone = any(one.get("Sid") != OF_SNS for one in as_list(found.get("Statement")))
-        return found if set_by_someone else None
+        sids = [statement.get("Sid") for statement in as_list(found.get("Statement"))]
+        return None if not found or sids == [OF_SNS] else found
 
     def make(self) -> dict[str, Any]:
         """Put it on the topic, whatever was there before."""

@@ -11,8 +11,9 @@ from itertools import combinations, product
 import pytest
 from PIL import Image, ImageColor
 
+from labkit.definition import Definition
 from labkit.samples import list_samples, sample
-from labkit.settings import FUNCTIONS, Settings
+from labkit.settings import FUNCTIONS
 from labkit.show.architecture import PALE, PLACES, WIDTH, draw_lab
 from labkit.show.canvas import Canvas, width_of
 from labkit.show.gallery import gallery
@@ -88,7 +89,7 @@ def test_missing_and_failing_parts_are_drawn_and_said(survey_of, drawn):
     changes = {("topic", ""): ("missing", ""), ("queue", "CreateWebImage"): ("failing", "its policy lets nobody send")}
     broken = draw_lab(survey_of(changes))
     assert broken.png != drawn.png
-    assert "23 made, 1 missing, 1 failing" in str(broken)
+    assert "30 made, 1 missing, 1 failing" in str(broken)
     assert "its policy lets nobody send" in str(broken)
     assert "its policy lets nobody send" in broken.alt
 
@@ -111,9 +112,9 @@ def test_states_differ_without_colour(survey_of, drawn):
 
 
 def test_long_names_of_a_shared_account_fit(survey_of):
-    settings = Settings(suffix="twelve-chars", prefix="hannelore-x-", shared=True)
-    picture = draw_lab(survey_of(settings=settings))
-    assert settings.topic_name in str(picture)
+    definition = Definition(suffix="twelve-chars", prefix="hannelore-x-", where="aws")
+    picture = draw_lab(survey_of(definition=definition))
+    assert definition.topic_name in str(picture)
 
 
 @pytest.mark.parametrize("here", [None, "upload", FUNCTIONS[-1].name])
@@ -135,7 +136,7 @@ def test_no_words_overlap_and_none_leave_the_picture(survey_of, monkeypatch, her
     shared = ("event notification", "topic")
     changes |= {(kind, ""): (state, "it is broken") for kind in shared}
     changes |= {(kind, ""): (state.replace("failing", "made"), "") for kind in ("bucket", "ingest folder")}
-    draw_lab(survey_of(changes, Settings(suffix="ab3x9", prefix=prefix)), here)
+    draw_lab(survey_of(changes, Definition(suffix="ab3x9", prefix=prefix)), here)
     for words, left, right, *_ in written:
         assert left >= 0, words
         assert right <= WIDTH, words
@@ -248,12 +249,12 @@ def test_errors_are_unfolded_with_their_traceback(logs_of):
     assert "all well" not in str(table)
 
 
-def test_requests_of_several_functions_are_one_table_by_time(logs_of):
+def test_invocations_of_several_functions_are_one_table_by_time(logs_of):
     table = log_table([logs_of("CreateThumbnail"), logs_of("CreateWebImage")])
     assert [row[0] for row in table.rows()] == ["CreateThumbnail", "CreateWebImage"] * 2
 
 
 def test_what_a_function_logs_cannot_break_the_page(logs_of):
     logs = logs_of(good=1)
-    evil = replace(logs.requests[0], error="<script>alert(1)</script>", status="error")
-    assert "<script>" not in html(log_table(replace(logs, requests=(evil,))))
+    evil = replace(logs.invocations[0], error="<script>alert(1)</script>", status="error")
+    assert "<script>" not in html(log_table(replace(logs, invocations=(evil,))))
