@@ -13,11 +13,11 @@ from .lab import Lab, open_lab, redefine_lab
 from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
-from .show.architecture import draw_lab
 from .show.calls import show_calls
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery
 from .show.log_table import log_table
+from .show.map import draw_lab
 from .show.monitor import monitor
 from .show.quiz import quiz
 from .show.scale import draw_burst, draw_cost_of_memory

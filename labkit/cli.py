@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -394,6 +395,37 @@ def _embedded_aws_runs() -> bool:
         return False
     click.echo(f"The embedded AWS of {workspace} runs at {server.url} (process {server.pid}).")
     return True
+
+
+@main.command()
+@click.option(
+    "--json", "as_json", is_flag=True, help="The keys alone, as JSON: for credential_process in an AWS profile."
+)
+def env(as_json: bool) -> None:
+    """Print the keys and address that other tools need.
+
+    In a shell, eval "$(labkit env)" leads the AWS CLI, every SDK and what is built on them to the embedded AWS.
+    Starts nothing.
+    """
+    from labkit import embedded_aws
+    from labkit.connection import LOCAL_FOLDER
+    from labkit.lab import find_workspace
+
+    workspace = find_workspace()
+    server = embedded_aws.find(workspace / LOCAL_FOLDER)
+    if server is None:
+        raise LabError(
+            f"The embedded AWS of {workspace} is not running.",
+            where="telling other tools where it is",
+            hint="open_lab() in a notebook starts it.",
+        )
+    if as_json:
+        keys = {"Version": 1, "AccessKeyId": server.access_key, "SecretAccessKey": server.secret_key}
+        click.echo(json.dumps(keys))
+        return
+    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
+    for name, value in server.environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @main.command()

@@ -99,7 +99,7 @@ def _connect_local(workspace: Path) -> Connection:
     except embedded_aws.EmbeddedAwsError as error:
         hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
         raise LabError(str(error), where="opening the lab (local)", hint=hint) from error
-    session = _blind_session(server.region, "labkit-local", "not-a-secret")
+    session = _blind_session(server.region, server.access_key, server.secret_key)
     return Connection("local", session, server.region, server.account, server.url, str(server.started))
 
 

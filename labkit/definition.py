@@ -13,6 +13,7 @@ from typing import Any
 
 from labkit.branch import Branch
 from labkit.errors import LabError
+from labkit.packages.runtimes import runtime_named
 from labkit.result import counted
 from labkit.settings import (
     FUNCTION_MEMORY_MB,
@@ -149,6 +150,8 @@ class Definition:
                 )
         if "functions" in changes:
             changes["functions"] = tuple(changes["functions"])
+        if changes.get("runtime") is not None:
+            runtime_named(changes["runtime"])
         return checked(replace(self, **changes))
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +143,8 @@ class Journal:
         """Alone with the file, so that what is read and then written belongs together."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):  # a folder that somebody else made is theirs to close
+                self.path.parent.chmod(0o700)
             with self._lock:
                 yield
         except Timeout as error:

@@ -18,6 +18,7 @@ from labkit.definition import CHANGEABLE, Definition, check_affix, checked, cont
 from labkit.errors import LabError
 from labkit.journal import Journal, Opened, in_words
 from labkit.packages import Target, warning_for
+from labkit.packages.runtimes import runtime_named
 from labkit.result import Result, counted
 from labkit.settings import FunctionSettings
 
@@ -37,6 +38,11 @@ class Lab(Result):
     connection: Connection
     journal: Journal
     workspace: Path
+
+    @property
+    def settings(self) -> Definition:
+        """The definition, by the name that it has in workbooks of the first version."""
+        return self.definition
 
     @property
     def branches(self) -> tuple[Branch, ...]:
@@ -70,15 +76,12 @@ class Lab(Result):
         return " ".join(filter(None, said))
 
     def sentence(self) -> str:
-        """Where this lab runs."""
         return f"This lab runs on {PLACES_IN_WORDS[self.connection.where]}.{self.notice and ' ' + self.notice}"
 
     def headers(self) -> Sequence[str]:
-        """Two columns."""
         return ("lab", self.definition.lab_id)
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Where, account, region, suffix and versions."""
         yield "where", self.connection.where
         if self.connection.endpoint_url:
             yield "endpoint", self.connection.endpoint_url
@@ -125,6 +128,8 @@ def open_lab(
         )
     for name in ("prefix", "suffix"):
         check_affix(name, given.get(name, ""))
+    if "runtime" in given:  # one that AWS has retired since the lab was opened is no obstacle to cleaning it up
+        runtime_named(given["runtime"])
     where = given.pop("where", "local")
     workspace = (workspace or find_workspace()).absolute()
     reached = {name: given.get(name) for name in ("endpoint_url", "account", "profile", "region")}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from labkit import catch_up, embedded_aws, open_lab
@@ -71,10 +74,65 @@ class TestWithNothingRunning:
     def test_stop_says_so(self, workspace):
         assert labkit("stop").output == f"The embedded AWS of {workspace} was not running.\n"
 
+    def test_env_says_so_and_starts_nothing(self, workspace):
+        done = labkit("env")
+        assert done.exit_code == 1
+        assert done.stdout == ""
+        assert f"The embedded AWS of {workspace} is not running." in done.stderr
+        assert "open_lab()" in done.stderr
+        assert embedded_aws.find(workspace / LOCAL_FOLDER) is None
+
     def test_clean_says_so(self, workspace):
         done = labkit("clean", "--yes")
         assert done.exit_code == 0
         assert "is not running" in done.output
+
+
+class TestEnv:
+    """`labkit env`: other tools reach the same AWS."""
+
+    def test_a_shell_that_evaluates_it_reaches_the_lab(self, workspace):
+        lab = open_lab()
+        code = (
+            "import boto3\nsts = boto3.client('sts')\n"
+            "print(sts.get_caller_identity()['Account'], sts.meta.endpoint_url)"
+        )
+        done = subprocess.run(
+            ["sh", "-c", f'eval "$("{sys.executable}" -m labkit env)" && "{sys.executable}" -c "$CODE"'],
+            env={**os.environ, "CODE": code, "AWS_PROFILE": "none", "AWS_SESSION_TOKEN": "stale"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert done.stdout == f"{lab.connection.account} {lab.connection.endpoint_url}\n"
+
+    def test_a_profile_can_ask_for_the_keys(self, workspace, tmp_path):
+        """https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html"""
+        lab = open_lab()
+        config = tmp_path / "config"
+        config.write_text(f'[profile lab]\ncredential_process = "{sys.executable}" -m labkit env --json\n')
+        code = (
+            "import boto3, sys\ns3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1')\n"
+            "print(s3.list_buckets()['Buckets'])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, lab.connection.endpoint_url],
+            env={**os.environ, "AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "lab"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("[]\n", "")
+
+    def test_another_process_than_the_labs_needs_the_keys(self, workspace):
+        lab = open_lab()
+        client = boto3.Session("test", "test", region_name="us-east-1").client(
+            "s3", endpoint_url=lab.connection.endpoint_url
+        )
+        with pytest.raises(ClientError) as refused:
+            client.list_buckets()
+        assert refused.value.response["Error"]["Code"] == "InvalidAccessKeyId"
 
 
 class TestWithALab:

@@ -140,12 +140,14 @@ def own(modules: set[str]) -> set[str]:
 
 
 class TestImportsPointDownwards:
-    def test_the_embedded_aws_knows_of_policies_and_of_nothing_else_in_the_lab(self):
+    def test_the_embedded_aws_knows_of_policies_and_zips_and_of_nothing_else_in_the_lab(self):
         of_the_lab = own(imported("labkit/embedded_aws"))
-        assert {module for module in of_the_lab if not module.startswith("labkit.embedded_aws")} == {"labkit.policy"}
+        rules = {"labkit.policy", "labkit.zip_rules"}
+        assert {module for module in of_the_lab if not module.startswith("labkit.embedded_aws")} <= rules
 
-    def test_the_policies_know_neither_lab_nor_emulator(self):
-        assert {module.split(".")[0] for module in imported("labkit/policy.py")} <= sys.stdlib_module_names
+    @pytest.mark.parametrize("rules", ["labkit/policy.py", "labkit/zip_rules.py"])
+    def test_the_rules_of_aws_know_neither_lab_nor_emulator(self, rules):
+        assert {module.split(".")[0] for module in imported(rules)} <= sys.stdlib_module_names
 
     def test_the_functions_know_nothing_of_the_lab(self):
         assert own(imported("lambda_packages")) == set()

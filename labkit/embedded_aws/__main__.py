@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -14,23 +15,33 @@ from pathlib import Path
 
 from labkit.embedded_aws import settings
 from labkit.embedded_aws.errors import EmbeddedAwsError
-from labkit.embedded_aws.state import Server
+from labkit.embedded_aws.state import Keys, Server, make_private
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; return the exit status."""
     gc.disable()  # nothing that is imported is garbage; the server process turns it on again
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if bool(options.access_key) != bool(options.secret_key):
+        parser.error("--access-key and --secret-key belong together")
     settings.change(settings.with_changes(settings.Settings(), json.loads(options.settings)))
     if options.detach:
         return _detached(options)
-    return _serve(options, lambda server: print(f"The embedded AWS listens at {server.url}", flush=True))
+    return _serve(options, _introduce)
+
+
+def _introduce(server: Server) -> None:
+    exports = (f"export {name}={shlex.quote(value)}" for name, value in server.environment.items())
+    print(f"The embedded AWS listens at {server.url}", *exports, sep="\n", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m labkit.embedded_aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--folder", type=Path, help="where state and log lie (default: a temporary folder)")
+    parser.add_argument("--access-key", help="take this access key id instead of a new one")
+    parser.add_argument("--secret-key", help="take this secret key, which other users can see in the list of processes")
     parser.add_argument("--idle", type=float, help="end after so many seconds without a request")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
     parser.add_argument("--settings", default="{}", help="settings as JSON, see labkit.embedded_aws.Settings")
@@ -43,9 +54,11 @@ def _serve(options: argparse.Namespace, ready: Callable[[Server], None]) -> int:
 
     log_to_stderr()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="labkit-embedded-aws-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
+    keys = Keys(options.access_key, options.secret_key) if options.access_key else None
+    limits = {"idle_seconds": options.idle, "parent": options.parent}
     try:
-        serve(folder.resolve(), port=options.port, idle_seconds=options.idle, parent=options.parent, ready=ready)
+        serve(folder.resolve(), port=options.port, keys=keys, ready=ready, **limits)
     except EmbeddedAwsError as error:
         print(error, file=sys.stderr)
         return 1

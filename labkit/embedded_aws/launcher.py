@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,16 @@ from filelock import FileLock, Timeout
 
 from labkit.embedded_aws.errors import EmbeddedAwsError
 from labkit.embedded_aws.settings import Settings, with_changes
-from labkit.embedded_aws.state import Server, proof, read_state, remove_state, state_file
+from labkit.embedded_aws.state import (
+    Keys,
+    Server,
+    make_private,
+    open_private,
+    proof,
+    read_state,
+    remove_state,
+    state_file,
+)
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -33,9 +43,9 @@ _MODULE = "labkit.embedded_aws"
 
 
 def find(folder: Path) -> Server | None:
-    """Return the folder's running server, or None when nothing answers as that server."""
+    """Return the folder's running server, or None when nothing of this user's answers as that server."""
     server = read_state(_resolved(folder))
-    return server if server is not None and _answers(server) else None
+    return server if server is not None and _is_server(server) and _answers(server) else None
 
 
 def start(
@@ -44,20 +54,22 @@ def start(
     idle_seconds: float = 3600,
     parent: int | None = None,
     settings: Settings | None = None,
+    keys: Keys | None = None,
 ) -> Server:
     """Return the folder's server, started if there is none.
 
-    It ends after `idle_seconds` without a request, and when the process `parent` is gone. Its log is
-    `server.log` in the folder. Raises EmbeddedAwsError when it cannot be started.
+    It ends after `idle_seconds` without a request, and when the process `parent` is gone. Its keys are made anew;
+    `keys` are for whoever wants well-known ones, such as test and test: every user of the machine can see them. Its
+    log is `server.log` in the folder. Raises EmbeddedAwsError when it cannot be started.
     """
     folder = _resolved(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "start.lock", timeout=_START_SECONDS):
+        make_private(folder)
+        with FileLock(folder / "start.lock", timeout=_START_SECONDS, mode=0o600):
             server = find(folder)
             if server is None:
                 _clear_remains(folder)
-                _launch(folder, idle_seconds, parent, settings or Settings())
+                _launch(folder, idle_seconds, parent, settings or Settings(), keys)
                 server = find(folder)
                 if server is None:
                     _clear_remains(folder)  # what does not answer as it should is not left running
@@ -73,9 +85,12 @@ def start(
 
 
 def stop(folder: Path) -> bool:
-    """End the folder's server and wait until it is gone; return whether there was one."""
+    """End the folder's server and wait until it is gone; return whether there was one.
+
+    Ended is only a process that is recognised as an embedded AWS of this user, by where it listens.
+    """
     server = read_state(_resolved(folder))
-    if server is None or not (_answers(server) or _is_server(server)):
+    if server is None or not _is_server(server):
         return False
     _end(server)
     return True
@@ -98,15 +113,17 @@ def change_settings(server: Server, **changes: Any) -> Settings:
 
 
 def _answers(server: Server) -> bool:
-    """Ask which run it is: another program may have the port, another process the id."""
-    identity = _ask(server, "GET", "/_embedded_aws/identity")
-    return identity is not None and identity.get("proof") == proof(server.started)
+    """Let it prove which run it is, without a word of what the proof is made from."""
+    question = secrets.token_hex(16)
+    identity = _ask(server, "GET", f"/_embedded_aws/identity?{question}")
+    return identity is not None and identity.get("proof") == proof(server.started, "identity", question)
 
 
 def _ask(server: Server, method: str, path: str, body: str | None = None) -> dict[str, Any] | None:
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=_ANSWER_SECONDS)
     try:
-        connection.request(method, path, body, {"X-Embedded-Aws-Started": server.started} if body else {})
+        headers = {"X-Embedded-Aws-Proof": proof(server.started, "settings", body)} if body else {}
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
         return answer if response.status == 200 and isinstance(answer, dict) else None
@@ -116,11 +133,12 @@ def _ask(server: Server, method: str, path: str, body: str | None = None) -> dic
         connection.close()
 
 
-def _launch(folder: Path, idle_seconds: float, parent: int | None, settings: Settings) -> None:
+def _launch(folder: Path, idle_seconds: float, parent: int | None, settings: Settings, keys: Keys | None) -> None:
     command = [sys.executable, "-P", "-m", _MODULE, "--detach", "--folder", str(folder)]
     command += ["--idle", str(idle_seconds), "--settings", json.dumps(asdict(settings))]
     command += ["--parent", str(parent)] if parent is not None else []
-    with open(folder / "server.log", "ab") as log:
+    command += ["--access-key", keys.access_key, "--secret-key", keys.secret_key] if keys is not None else []
+    with open(open_private(folder / "server.log"), "ab") as log:
         log_begins = log.tell()
         try:
             launched = subprocess.run(  # noqa: S603 - our own interpreter, our own module
@@ -136,7 +154,8 @@ def _launch(folder: Path, idle_seconds: float, parent: int | None, settings: Set
             )
         except subprocess.TimeoutExpired as error:
             raise EmbeddedAwsError(
-                f"The embedded AWS was not ready after {_START_SECONDS:.0f} s; {log.name} says how far it came."
+                f"The embedded AWS was not ready after {_START_SECONDS:.0f} s; "
+                f"{folder / 'server.log'} says how far it came."
             ) from error
     if launched.returncode != 0:
         raise EmbeddedAwsError(f"The embedded AWS could not start: {_last_line(folder / 'server.log', log_begins)}")
@@ -183,11 +202,19 @@ def _end_who_works_in(folder: Path) -> None:
 
 
 def _is_server(server: Server) -> bool:
+    """Return whether the process is an embedded AWS of this user that listens where the state says."""
     try:
-        command = psutil.Process(server.pid).cmdline()
+        process = psutil.Process(server.pid)
+        return (
+            process.uids().effective == os.geteuid()
+            and _MODULE in process.cmdline()
+            and any(
+                connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.port
+                for connection in process.net_connections(kind="tcp4")
+            )
+        )
     except psutil.Error:
         return False
-    return _MODULE in command and str(server.folder) in command
 
 
 def _end(server: Server) -> None:

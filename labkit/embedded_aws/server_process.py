@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hmac
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ import psutil
 from labkit.embedded_aws import settings
 from labkit.embedded_aws.errors import EmbeddedAwsError
 from labkit.embedded_aws.http.server import Answer, HttpServer
-from labkit.embedded_aws.state import ACCOUNT, Server, proof, remove_state, write_state
+from labkit.embedded_aws.state import ACCOUNT, Keys, Server, proof, remove_state, write_state
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +31,17 @@ def serve(
     folder: Path,
     *,
     port: int = 0,
+    keys: Keys | None = None,
     idle_seconds: float | None = None,
     parent: int | None = None,
     ready: Callable[[Server], None] = lambda _: None,
 ) -> None:
     """Serve until told to end, idle for `idle_seconds`, or until the process `parent` is gone.
 
-    `ready` is called once, when requests are answered. Raises EmbeddedAwsError when the port is taken.
+    `keys` are the owner's; without them new ones are made. `ready` is called once, when requests are answered.
+    Raises EmbeddedAwsError when the port is taken.
     """
-    process = _ServerProcess(folder, port)
+    process = _ServerProcess(folder, port, keys)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: process.end())
     try:
@@ -53,9 +56,9 @@ def serve(
 class _ServerProcess:
     """The parts of one embedded AWS, put together."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT  # one account, whatever access key a client made up
-        from labkit.embedded_aws import services
+    def __init__(self, folder: Path, port: int, keys: Keys | None) -> None:
+        os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT  # one account, whatever the access key
+        from labkit.embedded_aws import credentials, services
         from labkit.embedded_aws.http.dispatcher import Dispatcher
         from labkit.embedded_aws.runtime import pool
         from labkit.embedded_aws.runtime.bundled_packages import link_runtime
@@ -68,8 +71,12 @@ class _ServerProcess:
             self._http = HttpServer(self._dispatcher, port)
         except OSError as error:
             raise EmbeddedAwsError(f"Port {port} is taken: {os.strerror(error.errno or 0)}.") from error
-        self.server = Server(f"http://127.0.0.1:{self._http.port}", os.getpid(), folder, uuid.uuid4().hex)
-        own = folder / f"run-{self.server.started}"
+        keys = keys or credentials.make_keys()
+        credentials.use(keys)
+        url = f"http://127.0.0.1:{self._http.port}"
+        self.server = Server(url, os.getpid(), folder, uuid.uuid4().hex, keys.access_key, keys.secret_key)
+        own = folder / f"run-{uuid.uuid4().hex}"
+        own.mkdir(mode=0o700)
         runtime = own / "runtime"
         link_runtime(runtime)
         self._reaper = Reaper(own)
@@ -118,18 +125,20 @@ class _ServerProcess:
         threading.Thread(target=look, name="watch", daemon=True).start()
 
     def _control(self, method: str, path: str, environ: dict[str, Any]) -> Answer:
-        """What is asked of the server itself. Changes need the name of this run, which the state file holds."""
+        """What is asked of the server itself. Changes need a proof that whoever asks can read the state file."""
         if path == "/_embedded_aws/identity":
-            return _json({"proof": proof(self.server.started), "pid": self.server.pid})
+            return _json({"proof": proof(self.server.started, "identity", environ["QUERY_STRING"])})
         if path.startswith("/_embedded_aws/code/"):
             code = self._code_of(path.rsplit("/", 1)[1])
             found = Answer(200, [("Content-Type", "application/zip")], code or b"")
             return found if code is not None else _json({"message": "No function has this code."}, 404)
-        if environ.get("HTTP_X_EMBEDDED_AWS_STARTED") != self.server.started:
+        body = environ["wsgi.input"].read().decode("latin-1")
+        expected = proof(self.server.started, "settings", body)
+        if not hmac.compare_digest(environ.get("HTTP_X_EMBEDDED_AWS_PROOF", "").encode(), expected.encode()):
             return _json({"message": "This is for who can read the server's state file."}, 403)
         if path == "/_embedded_aws/settings":
             if method == "PUT":
-                wanted = json.loads(environ["wsgi.input"].read())
+                wanted = json.loads(body)
                 settings.change(settings.with_changes(settings.current(), wanted))
             return _json(asdict(settings.current()))
         return _json({"message": "There is no such thing here."}, 404)

@@ -77,7 +77,6 @@ class Burst(Result):
         return max((self.running_at((r.started - self.began).total_seconds()) for r in self.invocations), default=0)
 
     def sentence(self) -> str:
-        """How long it took."""
         results = self.photos * len(self.functions)
         return (
             f"{self.photos} photos went in within {self.uploaded_s:.1f} s; the last of {results} results was "
@@ -85,11 +84,9 @@ class Burst(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """Cold and warm side by side."""
         return ("starts", "invocations", "init ms, median", "duration ms, median", "billed ms, median")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row for cold starts, one for warm ones."""
         for name, cold in (("cold", True), ("warm", False)):
             chosen = [r for r in self.invocations if r.cold is cold and r.finished]
             yield (

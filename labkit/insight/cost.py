@@ -60,7 +60,6 @@ class Cost(Result):
         return sum(line.usd for line in self.idle)
 
     def sentence(self) -> str:
-        """Both sums, and what they rest on."""
         would = "would have cost on AWS" if self.free_of_charge else "has cost"
         return (
             f"What {self.lab_id} has done so far {would} {dollars(self.used_usd)}; left alone it costs "
@@ -69,11 +68,9 @@ class Cost(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a line of the bill."""
         return ("what", "how much", "US dollars", "how it is counted")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """What was used, then what a day costs."""
         for line in self.used:
             yield line.item, _quantity(line), f"{line.usd:.8f}", line.counted
         for line in self.idle:
@@ -157,15 +154,12 @@ class PhotosCost(Result):
         return sum(usd for _, usd in self.parts)
 
     def sentence(self) -> str:
-        """The sum, and what it rests on."""
         return f"{self.photos:,} photos cost {dollars(self.usd)} ({self.assumed})."
 
     def headers(self) -> Sequence[str]:
-        """One row a part."""
         return ("part", "US dollars", "share")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a part, then the sum."""
         for item, usd in self.parts:
             yield item, f"{usd:,.2f}", f"{usd / self.usd:.0%}"
         yield "together", f"{self.usd:,.2f}", "100%"
@@ -209,7 +203,6 @@ class Comparison(Result):
         return self.instance_usd_per_day / self.lambda_usd_per_photo
 
     def sentence(self) -> str:
-        """Where the two cost the same."""
         if self.break_even_per_day > self.instance_photos_per_day:
             most = f"{self.instance_photos_per_day:,.0f}"
             return f"Lambda is the cheaper one for any number up to the {most} photos a day that one instance can do."
@@ -219,7 +212,6 @@ class Comparison(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a number of photos."""
         return ("photos a day", "Lambda, US dollars a day", f"{self.instance}, US dollars a day")
 
     def rows(self) -> Iterable[Sequence[object]]:

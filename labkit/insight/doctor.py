@@ -70,11 +70,9 @@ class Hop(Result):
         return f"{self.name} of {self.function}" if self.function else self.name
 
     def sentence(self) -> str:
-        """State and evidence."""
         return f"{self.title}: {_loud(self.state)}. {self.evidence}"
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """What fixes it."""
         if self.fix:
             yield "fix", self.fix
         if self.call:
@@ -119,7 +117,6 @@ class Diagnosis(Result):
         return f"Healthy: all {len(self.hops)} hops on {way} work.{also}"
 
     def headers(self) -> Sequence[str]:
-        """One row a hop."""
         return ("hop", "of", "state", "evidence", "what to try")
 
     def rows(self) -> Iterable[Sequence[object]]:
@@ -258,7 +255,7 @@ def _lines(way: Way) -> Iterator[Line]:
         if way.snapshot.read(bucket_of(way.lab)) is not None:
             yield _photo(way, way.key)
     for branch in way.lab.branches:
-        configuration = way.snapshot.read(Function(way.lab, branch.function_name, branch))
+        configuration = way.snapshot.read(Function.in_branch(way.lab, branch))
         logs = way.logs(branch)
         line = judge_invocations(branch, logs, configuration, way.key)
         if line is not None:
@@ -316,7 +313,7 @@ def _result(way: Way, key: str, branch: Branch, logs: FunctionLogs) -> Line:
     if result is not None and way.result_is_new(branch):
         return about.works("result", expected, evidence=f"{expected}, {result['ContentLength']:,} bytes.")
     found = f"{expected} is older than the photo" if result else f"There is no {expected}"
-    depth = queue_depth(way.snapshot.read(Queue(way.lab, branch.queue_name, branch)) or {})
+    depth = queue_depth(way.snapshot.read(Queue.in_branch(way.lab, branch)) or {})
     said = [data for one in logs for data in one.photos if data.get("source_key") == key]
     fix, verdict = "Wait, and look again.", UNDERWAY
     if depth.total:

@@ -77,12 +77,10 @@ class Sheet(Result):
         )
 
     def sentence(self) -> str:
-        """The score, and how many lines failed."""
         failed = counted(len(self.reasons()), "line")
         return f"{self.student}: {self.score} of {FULL}, {failed} failed ({self.lab_id})."
 
     def headers(self) -> Sequence[str]:
-        """One row a part, then the lines that failed."""
         return ("part", "result", "lines", "what to try")
 
     def rows(self) -> Iterable[Sequence[object]]:
@@ -114,16 +112,13 @@ class ClassSheet(Result):
     sheets: tuple[Sheet, ...]
 
     def sentence(self) -> str:
-        """How many labs, and how many are whole."""
         whole = sum(sheet.score == FULL for sheet in self.sheets)
         return f"{counted(len(self.sheets), 'lab')}, {whole} of them whole."
 
     def headers(self) -> Sequence[str]:
-        """One row a lab."""
         return ("student", "score", *PARTS, "first reason")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a lab."""
         for sheet in self.sheets:
             shares = {part.name: f"{part.share:.0%}" for part in sheet.parts}
             yield sheet.student, sheet.score, *(shares[name] for name in PARTS), next(iter(sheet.reasons()), "-")

@@ -99,17 +99,14 @@ class Invocation(Result):
         return "; ".join(_photo_in_words(photo) for photo in self.photos)
 
     def sentence(self) -> str:
-        """How it ended."""
         took = f"after {self.duration_ms:.0f} ms" if self.duration_ms is not None else "since it has not ended yet"
         cold = ", on a cold start" if self.cold else ""
         return f"Invocation {self.request_id}: {self.status} {took}{cold}.{self.error and ' ' + self.error}"
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Its lines, with their times."""
         return [(f"{line.time:%H:%M:%S.%f}"[:-3], line.text.rstrip().replace("\t", "  ")) for line in self.lines]
 
     def headers(self) -> Sequence[str]:
-        """Columns."""
         return ("time (UTC)", "line")
 
 
@@ -148,7 +145,6 @@ class FunctionLogs(Result):
         return tuple(invocation for invocation in self.invocations if invocation.status not in ("ok", "running"))
 
     def sentence(self) -> str:
-        """How much there is, or why there is nothing."""
         if not self.exists:
             return (
                 f"There is no log group {self.log_group} yet. A log group exists only after the first invocation "
@@ -163,7 +159,6 @@ class FunctionLogs(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """Columns: the figures of the REPORT lines."""
         return (
             "invocation",
             "started (UTC)",
@@ -177,7 +172,6 @@ class FunctionLogs(Result):
         )
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row an invocation."""
         for r in self.invocations:
             yield (
                 r.request_id[:8],

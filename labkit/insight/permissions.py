@@ -36,11 +36,9 @@ class Permissions(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a statement."""
         return ("why", "may do", "on", "only if")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a statement."""
         for statement in self.document["Statement"]:
             condition = statement.get("Condition")
             yield (

@@ -36,7 +36,6 @@ class Plan(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a thing."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:

@@ -69,7 +69,6 @@ class Part(Result):
     verdict: str = WORKS
 
     def sentence(self) -> str:
-        """Kind, name, state, and what is wrong."""
         more = self.trouble or self.detail
         return f"The {self.kind} {self.name} is {self.state}{': ' + more if more else ''}."
 
@@ -106,11 +105,9 @@ class Survey(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a part."""
         return ("part", "name", "state", "what there is to say")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a part."""
         return [(part.kind, part.name, part.state, part.trouble or part.detail or "-") for part in self.parts]
 
 
@@ -140,7 +137,7 @@ def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:
     said = (line.evidence.rstrip(".") for line in lines if line.verdict == WORKS)
     detail = next((words for words in said if words not in ("", one.name)), "")
     function = one.branch.name if one.branch else ""
-    if snapshot.read(one) is None or any(line.consequence for line in lines):
+    if not one.seen(snapshot) or any(line.consequence for line in lines):
         return Part(one.part, one.name, MISSING, function=function, verdict=verdict)
     bad = [line for line in lines if line.verdict == verdict and verdict in STATES]
     trouble = " ".join(dict.fromkeys(line.evidence for line in bad))
@@ -163,11 +160,11 @@ def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str
 def _logs(branch: Branch, snapshot: Snapshot) -> Part:
     """The log group, and what stands in it: a failure that is the last word is trouble."""
     lab = snapshot.lab
-    group = LogGroup(lab, branch.log_group, branch)
+    group = LogGroup.in_branch(lab, branch)
     if snapshot.read(group) is None:
         return _part(group, snapshot)
     logs = read_logs(lab, branch.name, since=LOGS_OF)
-    configuration = snapshot.read(Function(lab, branch.function_name, branch))
+    configuration = snapshot.read(Function.in_branch(lab, branch))
     line = judge_invocations(branch, logs, configuration)
     part = _part(group, snapshot, *([line] if line else ()))
     count = len(logs.invocations)
@@ -182,16 +179,13 @@ class QueueDepths(Result):
     queues: tuple[tuple[str, Depth], ...]  # the queue's name, its depth
 
     def sentence(self) -> str:
-        """How much there is in all."""
         total = sum(depth.total for _, depth in self.queues)
         return f"{counted(total, 'message')} in {len(self.queues)} queues, dead letters included."
 
     def headers(self) -> Sequence[str]:
-        """One row a queue."""
         return ("queue", "waiting", "in flight")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a queue."""
         return [(name, depth.waiting + depth.delayed, depth.in_flight) for name, depth in self.queues]
 
 

@@ -50,16 +50,13 @@ class Template(Result):
         return path
 
     def sentence(self) -> str:
-        """How many resources, and of how many types."""
         types = {resource["Type"] for resource in self.resources.values()}
         return f"A CloudFormation template of {self.lab_id}: {len(self.resources)} resources of {len(types)} types."
 
     def headers(self) -> Sequence[str]:
-        """One row a resource."""
         return ("resource", "type", "what it depends on")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a resource."""
         for name, resource in self.resources.items():
             leans_on = dict.fromkeys([*_named(resource["Properties"]), *_listed(resource.get("DependsOn"))])
             yield name, resource["Type"], ", ".join(n for n in leans_on if n in self.resources) or "-"
@@ -88,7 +85,6 @@ class TemplateComparison(Result):
         return not self.differences
 
     def sentence(self) -> str:
-        """How many resources are the same."""
         drifted = {difference.resource for difference in self.differences}
         count = len(self.resources)
         if self.same:
@@ -137,11 +133,9 @@ class TemplateLint(Result):
         return f"cfn-lint has read the template and finds {len(self.findings) or 'nothing'} to object to."
 
     def headers(self) -> Sequence[str]:
-        """One row a finding."""
         return ("finding",)
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a finding."""
         return [(finding,) for finding in self.findings]
 
 
@@ -211,12 +205,13 @@ class _Writer:
     def document(self, live: bool) -> dict[str, Any]:
         """The whole template, as the lab is defined, or as it stands in AWS; what is not there is left out."""
         snapshot = Snapshot(self.lab)
-        found: dict[str, Any] = {}
+        found: dict[str, dict[str, Any]] = {}
         for one in resources(self.lab):
-            if not live:
-                found |= one.template()
-            elif (state := snapshot.read(one)) is not None:
-                found |= one.template(state)
+            state = snapshot.read(one) if live else None
+            if state is not None or not live:
+                for name, part in one.template(state).items():  # a bucket's notification adds to the bucket
+                    before = found.get(name, {"Properties": {}})
+                    found[name] = before | part | {"Properties": before["Properties"] | part["Properties"]}
         return {
             "AWSTemplateFormatVersion": FORMAT,
             "Description": "The Serverless Image Processing Lab.",

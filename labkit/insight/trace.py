@@ -143,7 +143,6 @@ class Trace(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row an attempt."""
         return (
             "function",
             "SQS message",

@@ -12,6 +12,7 @@ from labkit.errors import LabError, error_code, telling
 from labkit.lab import Lab
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import (
+    Existing,
     Resource,
     Right,
     as_tag_list,
@@ -49,7 +50,6 @@ class Bucket(Resource):
 
     @property
     def arn(self) -> str:
-        """Bucket ARNs name neither region nor account."""
         return f"arn:{self.lab.definition.partition}:s3:::{self.name}"
 
     def exists(self) -> bool:
@@ -107,12 +107,10 @@ class Bucket(Resource):
         return {"Version": "2012-10-17", "Statement": [statement]}
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         answer = found_or_none(self.lab.client("s3").get_bucket_tagging, Bucket=self.name)
         return from_tag_list(answer["TagSet"]) if answer else {}
 
     def make(self) -> dict[str, Any]:
-        """Make it, tagged in the same call."""
         lab = self.lab.definition
         configuration: dict[str, Any] = {"Tags": as_tag_list(lab.tags)}
         if lab.region != "us-east-1":  # the one region that must not be named
@@ -122,8 +120,7 @@ class Bucket(Resource):
         )
         return {}
 
-    def known_facts(self) -> dict[str, Any]:
-        """Nothing but its name."""
+    def known_facts(self, found: Any) -> dict[str, Any]:  # noqa: ARG002
         return {}
 
     def make_private(self) -> None:
@@ -204,7 +201,6 @@ class Bucket(Resource):
             raise ClientError({"Error": {"Code": error["Code"], "Message": error["Message"]}}, "DeleteObjects")
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, private, encrypted, TLS only, tagged."""
         about, found = About("bucket"), snapshot.read(self)
         if found is None:
             yield about.missing("bucket exists", self.name, 3)
@@ -269,16 +265,13 @@ class Bucket(Resource):
                 yield cls(lab, name)
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`Bucket`, with its notification, and `BucketPolicy`."""
-        from labkit.resources.notification import Notification  # which itself asks its bucket
-
+        """`Bucket` and `BucketPolicy`."""
         have = self.settings() if found is None else found
         rules = have["encryption"].get("Rules", [])
         document = json.loads(json.dumps(have["policy"]))
         for statement in document.get("Statement", []):
             # An emulator's exception for the loopback, where there is no TLS; it has no place on AWS.
             statement.get("Condition", {}).pop("NotIpAddress", None)
-        rule = next(Notification.of(self.lab))
         return {
             "Bucket": template_resource(
                 "AWS::S3::Bucket",
@@ -292,7 +285,6 @@ class Bucket(Resource):
                         {"ServerSideEncryptionByDefault": part["ApplyServerSideEncryptionByDefault"]} for part in rules
                     ]
                 },
-                NotificationConfiguration=rule.in_template(rule.rule() if found is None else rule.read()),
                 Tags=as_tag_list(self.lab.definition.tags),
             ),
             "BucketPolicy": template_resource(
@@ -321,15 +313,13 @@ class Bucket(Resource):
         yield Right("ListBuckets", "s3", "ListAllMyBuckets", ("*",))
 
 
-class ExistingBucket(Bucket):
+class ExistingBucket(Existing, Bucket):
     """A bucket that was there before the lab: used as it is, never emptied, never deleted."""
 
     kind, part = "existing bucket", "bucket"
-    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one that the lab was given, if it was."""
         if lab.definition.bucket is not None:
             yield cls(lab, lab.definition.bucket)
 
@@ -344,11 +334,7 @@ class ExistingBucket(Bucket):
         self.lab.journal.created(*self.key)
         return False
 
-    def erase(self) -> None:
-        """It stays."""
-
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There; its settings are its owner's."""
         about = About("bucket")
         if snapshot.read(self) is None:
             yield about.missing("bucket exists", self.name, 3)
@@ -356,19 +342,4 @@ class ExistingBucket(Bucket):
             yield about.works("bucket exists", self.name, evidence=self.name)
 
     def read(self) -> dict[str, Any] | None:
-        """Nothing but that it is there."""
         return {} if self.exists() else None
-
-    @classmethod
-    def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
-        """It is not looked for: nothing of it is the lab's."""
-        return iter(())
-
-    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
-        """It is not part of a template."""
-        return {}
-
-    @classmethod
-    def rights(cls, lab: Lab) -> Iterator[Right]:  # noqa: ARG003
-        """Those of a bucket."""
-        return iter(())

@@ -26,42 +26,32 @@ class Function(Resource):
     """
 
     kind, step, notebook = "function", 4, "04_functions"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.function_name, branch)
+    named_by = "function_name"
 
     @property
     def arn(self) -> str:
-        """The ARN of the function."""
         return self.lab.arn("lambda", f"function:{self.name}")
 
     def package(self) -> Package:
         """The lab's own deployment package for it, built for the lab's target; from the cache if it is there."""
-        assert self.branch is not None
-        return build_package(self.branch.name, self.lab.target, source=self.branch.function.source)
+        return build_package(self.own_branch.name, self.lab.target, source=self.own_branch.function.source)
 
     def read(self) -> dict[str, Any] | None:
-        """Its configuration."""
         answer = found_or_none(self.lab.client("lambda").get_function_configuration, FunctionName=self.name)
         return None if answer is None else dict(answer)
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         return dict(self.lab.client("lambda").list_tags(Resource=self.arn)["Tags"])
 
     def configuration(self) -> dict[str, Any]:
         """What it should be, by Lambda's own names."""
-        assert self.branch is not None
         lab = self.lab.definition
         return {
             "Runtime": self.lab.target.runtime,
             "Architectures": [self.lab.target.architecture],
-            "Role": self.branch.role_arn,
-            "Handler": self.branch.handler,
-            "Description": self.branch.function.description,
+            "Role": self.own_branch.role_arn,
+            "Handler": self.own_branch.handler,
+            "Description": self.own_branch.function.description,
             "Timeout": lab.function_timeout_s,
             "MemorySize": lab.function_memory_mb,
         }
@@ -119,13 +109,11 @@ class Function(Resource):
         self.wait_until_updated()
 
     def erase(self) -> None:
-        """Delete it."""
         self.lab.client("lambda").delete_function(FunctionName=self.name)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, active, able to run, and configured as step 4 does."""
-        assert self.branch is not None
-        about, found = About("function", self.branch.name, f"{self.name}: "), snapshot.read(self)
+        about, found = About("function", self.own_branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:
             yield about.missing("exists", self.name, 4)
             return
@@ -135,8 +123,8 @@ class Function(Resource):
         yield from self._package(about, found)
         yield from self._configuration(about, found)
         yield self._concurrency(about)
-        if found["Role"] != self.branch.role_arn:  # another role than the definition's decides what it may do
-            yield from judge_role(Role(self.lab, found["Role"].rsplit("/", 1)[-1]), self.branch, snapshot)
+        if found["Role"] != self.own_branch.role_arn:  # another role than the definition's decides what it may do
+            yield from judge_role(Role(self.lab, found["Role"].rsplit("/", 1)[-1]), self.own_branch, snapshot)
 
     def _state(self, about: About, found: Mapping[str, Any]) -> Line:
         state, reason = found.get("State", "Active"), found.get("StateReason", "no reason given")
@@ -164,17 +152,16 @@ class Function(Resource):
 
     def _package(self, about: About, found: Mapping[str, Any]) -> Iterator[Line]:
         """A wrong handler is sure to be one only where the package is the lab's, which has no other."""
-        assert self.branch is not None
-        name, package = self.branch.name, self.package()
+        name, package = self.own_branch.name, self.package()
         own = found["CodeSha256"] == package.code_sha256
         set_it = f"set_handler(lab, {name!r})"
         yield about.equal(
             "handler",
-            self.branch.handler,
+            self.own_branch.handler,
             found["Handler"],
             otherwise=BROKEN if own else DIFFERENT,
             evidence=f"Its handler is {found['Handler']}, which its package does not have: "
-            f"there it is {self.branch.handler}.",
+            f"there it is {self.own_branch.handler}.",
             fix="Set it.",
             call=set_it,
         )
@@ -192,8 +179,7 @@ class Function(Resource):
         )
 
     def _configuration(self, about: About, found: Mapping[str, Any]) -> Iterator[Line]:
-        assert self.branch is not None
-        wanted, name = self.configuration(), self.branch.name
+        wanted, name = self.configuration(), self.own_branch.name
         described = f"set_description(lab, {name!r})"
         lines = {
             "Runtime": "runtime",
@@ -230,7 +216,6 @@ class Function(Resource):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
-        """All functions."""
         for page in lab.client("lambda").get_paginator("list_functions").paginate():
             for function in page["Functions"]:
                 if fits(function["FunctionName"]):
@@ -238,29 +223,25 @@ class Function(Resource):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageFunction`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}Function"
+        return f"{self.own_branch.short_name}Function"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageFunction`."""
-        assert self.branch is not None
         have = {**self.configuration(), **({} if found is None else found)}
         kept = ("Description", "Runtime", "Architectures", "Handler", "MemorySize", "Timeout", "Role")
         return {
             self.logical_name: template_resource(
                 "AWS::Lambda::Function",
-                depends_on=f"{self.branch.short_name}Logs",  # else Lambda makes the group itself, without an end date
+                # else Lambda makes the group itself, without an end date
+                depends_on=f"{self.own_branch.short_name}Logs",
                 FunctionName=self.name,
                 **{name: have[name] for name in kept},
-                Code={"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": f"{self.branch.name}.zip"},
+                Code={"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": f"{self.own_branch.name}.zip"},
                 Tags=as_tag_list(self.lab.definition.tags),
             )
         }
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Make them and look after them."""
         yield Right(
             "MakeAndKeepTheFunctions",
             "lambda",

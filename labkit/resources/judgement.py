@@ -132,7 +132,6 @@ class Snapshot:
         return self._found[resource.key]
 
     def judge(self, resource: Resource) -> tuple[Line, ...]:
-        """The lines of a resource."""
         of_branch = (*resource.key, resource.branch.name if resource.branch else "")
         if of_branch not in self._lines:
             self._lines[of_branch] = tuple(resource.judge(self))

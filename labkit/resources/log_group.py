@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from labkit.lab import Lab
+from labkit.resources.function import Function
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, template_resource
 from labkit.settings import LOG_RETENTION_DAYS
@@ -18,12 +19,7 @@ class LogGroup(Resource):
     """
 
     kind, part, step, notebook = "log group", "logs", 4, "04_functions"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.log_group, branch)
+    named_by = "log_group"
 
     @property
     def arn(self) -> str:
@@ -31,21 +27,17 @@ class LogGroup(Resource):
         return self.lab.arn("logs", f"log-group:{self.name}")
 
     def read(self) -> dict[str, Any] | None:
-        """What CloudWatch Logs says of it."""
         groups = self.lab.client("logs").describe_log_groups(logGroupNamePrefix=self.name)["logGroups"]
         return next((dict(group) for group in groups if group["logGroupName"] == self.name), None)
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         return dict(self.lab.client("logs").list_tags_for_resource(resourceArn=self.arn)["tags"])
 
     def make(self) -> dict[str, Any]:
-        """One call; `keep_for_a_day` is another."""
         self.lab.client("logs").create_log_group(logGroupName=self.name, tags=self.lab.definition.tags)
         return {}
 
-    def known_facts(self) -> dict[str, Any]:
-        """Nothing but its name."""
+    def known_facts(self, found: Any) -> dict[str, Any]:  # noqa: ARG002
         return {}
 
     def keep_for_a_day(self) -> None:
@@ -53,15 +45,11 @@ class LogGroup(Resource):
         self.lab.client("logs").put_retention_policy(logGroupName=self.name, retentionInDays=LOG_RETENTION_DAYS)
 
     def erase(self) -> None:
-        """Delete it with all its streams."""
         self.lab.client("logs").delete_log_group(logGroupName=self.name)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, and with an end date."""
-        from labkit.resources.function import Function  # which is made after its log group
 
-        assert self.branch is not None
-        about, found = About("log group", self.branch.name, f"{self.name}: "), snapshot.read(self)
+        about, found = About("log group", self.own_branch.name, f"{self.name}: "), snapshot.read(self)
         if found is None:
             yield about.line(
                 "exists",
@@ -72,7 +60,7 @@ class LogGroup(Resource):
                 evidence=f"There is no log group {self.name}, and the lab's role may not make one: nothing is logged.",
                 fix="Step 4 makes it.",
                 call="catch_up(lab, to=4)",
-                consequence=snapshot.read(Function(self.lab, self.branch.function_name, self.branch)) is None,
+                consequence=snapshot.read(Function.in_branch(self.lab, self.own_branch)) is None,
             )
             return
         yield about.works("exists", self.name, evidence=self.name)
@@ -84,7 +72,6 @@ class LogGroup(Resource):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
-        """All log groups of Lambda functions."""
         pages = lab.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/")
         for page in pages:
             for name in (group["logGroupName"] for group in page["logGroups"]):
@@ -93,12 +80,9 @@ class LogGroup(Resource):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageLogs`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}Logs"
+        return f"{self.own_branch.short_name}Logs"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageLogs`."""
         days = LOG_RETENTION_DAYS if found is None else found.get("retentionInDays")
         return {
             self.logical_name: template_resource(

@@ -39,7 +39,6 @@ class Notification(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one rule."""
         yield cls(lab, NOTIFICATION_NAME, facts={"bucket": lab.definition.bucket_name})
 
     @classmethod
@@ -55,7 +54,6 @@ class Notification(Resource):
 
     @property
     def arn(self) -> str:
-        """A rule has no ARN of its own: the bucket's."""
         return self.bucket.arn
 
     def rule(self, **changes: Any) -> dict[str, Any]:
@@ -137,7 +135,6 @@ class Notification(Resource):
         return made
 
     def make(self) -> dict[str, Any]:
-        """Put the rule, once."""
         self._put(self.with_own(self.configuration(), self.rule()), forgive=False)
         return dict(self.facts)
 
@@ -227,18 +224,16 @@ class Notification(Resource):
         """The definition gives two names: of the rule, and of the one that is refused."""
         return self.name in (NOTIFICATION_NAME, REFUSED_NOTIFICATION_NAME)
 
-    def in_template(self, rule: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The notification configuration of the bucket in a template."""
-        if rule is None:
-            return {}
+    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """In a template, as in S3, it is a property of the bucket."""
+        rule = self.rule() if found is None else found
         parts = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
         rules = [{"Name": part["Name"].lower(), "Value": part["Value"]} for part in parts]
         told = {"Event": rule["Events"][0], "Topic": rule["TopicArn"], "Filter": {"S3Key": {"Rules": rules}}}
-        return {"TopicConfigurations": [told]}
+        return {"Bucket": {"Properties": {"NotificationConfiguration": {"TopicConfigurations": [told]}}}}
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Read and put the bucket's notifications."""
         actions = "GetBucketNotification PutBucketNotification"
         yield Right("UseTheBucket", "s3", actions, (lab.definition.bucket_arn,))
 

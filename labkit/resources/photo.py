@@ -35,7 +35,6 @@ class Photo(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:  # noqa: ARG003
-        """The definition names none."""
         return iter(())
 
     @property
@@ -46,7 +45,6 @@ class Photo(Resource):
 
     @property
     def arn(self) -> str:
-        """The ARN of the object."""
         return f"{self.bucket.arn}/{self.name}"
 
     @property
@@ -67,7 +65,6 @@ class Photo(Resource):
         return any(self.bucket.object_versions(key) or self.bucket.unfinished_uploads(key) for key in self._keys())
 
     def read(self) -> Mapping[str, Any] | None:
-        """What S3 says of it."""
         return self.bucket.head(self.name) if self.bucket.exists() else None
 
     def ownership(self) -> Ownership:
@@ -114,7 +111,6 @@ class Photo(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Put photos in, take results out, delete both."""
         folders = [INGEST_FOLDER, *(branch.folder for branch in lab.branches)]
         actions = "PutObject PutObjectTagging GetObject GetObjectTagging "
         actions += "DeleteObject DeleteObjectVersion AbortMultipartUpload"

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from labkit.errors import error_code
 from labkit.lab import Lab
+from labkit.resources.function import Function
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, found_or_none, parsed, template_resource
 from labkit.result import counted
@@ -51,7 +52,6 @@ class AnyQueue(Resource):
 
     @property
     def arn(self) -> str:
-        """The ARN of the queue."""
         return self.lab.arn("sqs", self.name)
 
     @property
@@ -60,16 +60,20 @@ class AnyQueue(Resource):
         """The attributes that it is made with."""
 
     def url(self) -> str | None:
-        """Its URL, which every call wants; None if there is no such queue."""
+        """Its URL, which every call wants; None if there is no such queue. One that is known stays as it is."""
+        if "_url" in self.__dict__:
+            return str(self.__dict__["_url"])
         answer = found_or_none(self.lab.client("sqs").get_queue_url, QueueName=self.name)
-        return None if answer is None else str(answer["QueueUrl"])
+        if answer is None:
+            return None
+        self.__dict__["_url"] = answer["QueueUrl"]
+        return str(answer["QueueUrl"])
 
     def exists(self) -> bool:
-        """Whether SQS knows its name."""
+        self.__dict__.pop("_url", None)
         return self.url() is not None
 
     def read(self) -> dict[str, str] | None:
-        """All its attributes, and its `QueueUrl`."""
         url = self.url()
         if url is None:
             return None
@@ -77,7 +81,6 @@ class AnyQueue(Resource):
         return None if answer is None else {**answer["Attributes"], "QueueUrl": url}
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         url = self.url()
         return dict(self.lab.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {})) if url else {}
 
@@ -104,13 +107,11 @@ class AnyQueue(Resource):
             raise
         return str(answer["QueueUrl"])
 
-    def known_facts(self) -> dict[str, Any]:
-        """Its ARN and URL."""
-        return {"arn": self.arn, "url": self.url()}
+    def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
+        return {"arn": self.arn, "url": found["QueueUrl"]}
 
-    def put_right(self) -> dict[str, str] | None:
-        """Bring what is there already to what the lab needs; returns its attributes."""
-        return self.read()
+    def put_right(self, found: Mapping[str, str]) -> None:
+        """Bring what is there already, with these attributes, to what the lab needs."""
 
     def erase(self) -> None:
         """Delete it with all its messages; its policy goes with it."""
@@ -129,7 +130,6 @@ class AnyQueue(Resource):
         """Its name in a template."""
 
     def references(self) -> dict[str, Any]:
-        """Its ARN."""
         return {self.arn: arn_of(self.logical_name)}
 
 
@@ -140,12 +140,7 @@ class Queue(AnyQueue):
     """
 
     kind = "queue"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.queue_name, branch)
+    named_by = "queue_name"
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -157,14 +152,11 @@ class Queue(AnyQueue):
 
     def redrive_policy(self) -> dict[str, Any]:
         """Where a message is moved to that nobody could handle, and when."""
-        assert self.branch is not None
-        return {"deadLetterTargetArn": self.branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+        return {"deadLetterTargetArn": self.own_branch.dead_letter_queue_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
 
-    def put_right(self) -> dict[str, str] | None:
+    def put_right(self, found: Mapping[str, str]) -> None:
         """Hide messages for longer if that is too short, and send dead letters where they belong."""
-        found, wanted = self.read(), self.attributes
-        if found is None:
-            return None
+        wanted = self.attributes
         redrive = parsed(found.get("RedrivePolicy"))
         lacking = {}
         if int(found["VisibilityTimeout"]) < int(wanted["VisibilityTimeout"]):
@@ -175,12 +167,10 @@ class Queue(AnyQueue):
             lacking["RedrivePolicy"] = wanted["RedrivePolicy"]
         if lacking:
             self.lab.client("sqs").set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=lacking)
-        return {**found, **lacking}
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""
-        assert self.branch is not None
-        about = About("queue", self.branch.name, f"{self.name}: ")
+        about = About("queue", self.own_branch.name, f"{self.name}: ")
         found = snapshot.read(self)
         if found is None:
             yield self._missing(about)
@@ -207,10 +197,8 @@ class Queue(AnyQueue):
         )
 
     def _visibility(self, about: About, found: Mapping[str, str], snapshot: Snapshot) -> Line:
-        from labkit.resources.function import Function  # which itself asks its queue
 
-        assert self.branch is not None
-        function = snapshot.read(Function(self.lab, self.branch.function_name, self.branch))
+        function = snapshot.read(Function.in_branch(self.lab, self.own_branch))
         hidden, timeout = int(found["VisibilityTimeout"]), function["Timeout"] if function else 0
         needed = max(self.lab.definition.visibility_timeout_s, VISIBILITY_FACTOR * timeout)
         return about.line(
@@ -228,11 +216,10 @@ class Queue(AnyQueue):
 
     def _redrive(self, found: Mapping[str, str]) -> Iterator[Line]:
         """Only a risk: good photos get through without it, and bad ones are tried again for days."""
-        assert self.branch is not None
-        about = About("redrive", self.branch.name, f"{self.name}: ")
+        about = About("redrive", self.own_branch.name, f"{self.name}: ")
         redrive, wanted = parsed(found.get("RedrivePolicy")), self.redrive_policy()
         receives = redrive.get("maxReceiveCount", 0)
-        name = self.branch.dead_letter_queue_name
+        name = self.own_branch.dead_letter_queue_name
         call = self.set_attributes(found["QueueUrl"], RedrivePolicy=json.dumps(wanted))
         more: dict[str, Any] = {"fix": "Name the dead-letter queue in the queue's redrive policy.", "call": call}
         target = redrive.get("deadLetterTargetArn")
@@ -259,7 +246,6 @@ class Queue(AnyQueue):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
-        """All queues, dead-letter queues among them."""
         for page in lab.client("sqs").get_paginator("list_queues").paginate(PaginationConfig={"PageSize": 1000}):
             for url in page.get("QueueUrls", []):
                 name = url.rsplit("/", 1)[-1]
@@ -268,12 +254,9 @@ class Queue(AnyQueue):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageQueue`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}Queue"
+        return f"{self.own_branch.short_name}Queue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageQueue`."""
         have = self.attributes if found is None else found
         redrive = parsed(have.get("RedrivePolicy"))
         return {
@@ -311,24 +294,16 @@ class DeadLetterQueue(AnyQueue):
     """
 
     kind, part = "queue", "dead-letter queue"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.dead_letter_queue_name, branch)
+    named_by = "dead_letter_queue_name"
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Kept as long as SQS can."""
         return {"MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_S)}
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, and empty."""
-        assert self.branch is not None
-        redrive = About("redrive", self.branch.name, f"{self.name}: ")
+        redrive = About("redrive", self.own_branch.name, f"{self.name}: ")
         found = snapshot.read(self)
-        make = f"create_dead_letter_queue(lab, {self.branch.name!r})"
+        make = f"create_dead_letter_queue(lab, {self.own_branch.name!r})"
         if found is None:
             yield redrive.line(
                 "exists",
@@ -340,7 +315,7 @@ class DeadLetterQueue(AnyQueue):
                 evidence=f"There is no queue {self.name}.",
                 fix="Make the dead-letter queue.",
                 call=make,
-                consequence=snapshot.read(Queue(self.lab, self.branch.queue_name, self.branch)) is None,
+                consequence=snapshot.read(Queue.in_branch(self.lab, self.own_branch)) is None,
             )
             return
         yield redrive.works("exists", self.name)
@@ -354,8 +329,8 @@ class DeadLetterQueue(AnyQueue):
             call=self.set_attributes(found["QueueUrl"], MessageRetentionPeriod=str(DEAD_LETTER_RETENTION_S)),
         )
         dead = queue_depth(found).total
-        again = f"redrive(lab, {self.branch.name!r})"
-        yield About("dead letters", self.branch.name, f"{self.name}: ").equal(
+        again = f"redrive(lab, {self.own_branch.name!r})"
+        yield About("dead letters", self.own_branch.name, f"{self.name}: ").equal(
             "dead letters",
             0,
             dead,
@@ -369,12 +344,9 @@ class DeadLetterQueue(AnyQueue):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageDeadLetterQueue`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}DeadLetterQueue"
+        return f"{self.own_branch.short_name}DeadLetterQueue"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageDeadLetterQueue`."""
         have = self.attributes if found is None else found
         return {
             self.logical_name: template_resource(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 from labkit import policy
 from labkit.lab import Lab
@@ -24,13 +24,8 @@ class QueuePolicy(Resource):
     """
 
     kind, step, notebook = "queue policy", 2, "02_queues"
+    named_by = "queue_name"
     planned = deletable = False
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch's queue."""
-        for branch in lab.branches:
-            yield cls(lab, branch.queue_name, branch)
 
     @property
     def queue(self) -> Queue:
@@ -39,15 +34,12 @@ class QueuePolicy(Resource):
 
     @property
     def arn(self) -> str:
-        """A policy has no ARN of its own: the queue's."""
         return self.queue.arn
 
     def hangs_on(self) -> Queue:
-        """The queue."""
         return self.queue
 
     def document(self) -> dict[str, Any]:
-        """The policy as step 2 makes it."""
         statement = {
             "Sid": STATEMENT_ID,
             "Effect": "Allow",
@@ -70,8 +62,10 @@ class QueuePolicy(Resource):
         """The policy document; None if the queue has none."""
         return parsed((self.queue.read() or {}).get("Policy")) or None
 
+    def seen(self, snapshot: Snapshot) -> bool:
+        return bool((snapshot.read(self.queue) or {}).get("Policy"))
+
     def make(self) -> dict[str, Any]:
-        """Put it on the queue, whatever was there before."""
         self.lab.client("sqs").set_queue_attributes(
             QueueUrl=self.queue.require()["url"], Attributes={"Policy": json.dumps(self.document())}
         )
@@ -81,9 +75,7 @@ class QueuePolicy(Resource):
         """It goes with the queue."""
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """The topic may send, and nobody else."""
-        assert self.branch is not None
-        about = About("queue policy", self.branch.name, f"{self.name}: ")
+        about = About("queue policy", self.own_branch.name, f"{self.name}: ")
         queue = snapshot.read(self.queue)
         found = parsed(queue.get("Policy")) if queue is not None else {}
         why = policy.obstacle([found], self.request()) if queue is not None else "there is no queue"
@@ -94,7 +86,7 @@ class QueuePolicy(Resource):
             evidence = f"It does not let the topic send to {self.name}: {why}. SNS is refused, silently."
         elif stranger := self._stranger(found):
             verdict, evidence = RISKY, f"It lets {stranger} send to {self.name}."
-        call = f"allow_topic_to_send(lab, {self.branch.name!r})"
+        call = f"allow_topic_to_send(lab, {self.own_branch.name!r})"
         yield about.line(
             "who may send",
             same,
@@ -121,7 +113,6 @@ class QueuePolicy(Resource):
         return "any topic of anybody" if policy.allows([found], self.request(other, account)) else ""
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageQueuePolicy`."""
         document = self.document() if found is None else dict(found)
         on = {"Ref": self.queue.logical_name}
         name = f"{self.queue.logical_name}Policy"
@@ -129,7 +120,6 @@ class QueuePolicy(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Set it."""
         yield Right("MakeAndKeepTheQueues", "sqs", "SetQueueAttributes", all_queues(lab))
 
 

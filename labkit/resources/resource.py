@@ -127,6 +127,7 @@ class Resource(ABC):
     part: ClassVar[str]  # on the map; the kind, unless a kind has several parts
     step: ClassVar[int]  # of the story
     notebook: ClassVar[str]
+    named_by: ClassVar[str] = ""  # the member of a Branch that is its name
     planned: ClassVar[bool] = True  # listed before the lab is made; policies go without saying
     deletable: ClassVar[bool] = True  # False: it goes with what it is put on, or outlives the lab
 
@@ -137,15 +138,27 @@ class Resource(ABC):
             cls.part = cls.kind
 
     @classmethod
-    @abstractmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """All resources of this kind that the lab's definition names."""
+        """All of this kind that the lab's definition names: one in each branch, unless a kind says otherwise."""
+        for branch in lab.branches:
+            yield cls.in_branch(lab, branch)
+
+    @classmethod
+    def in_branch(cls, lab: Lab, branch: Branch) -> Self:
+        """The one of a branch."""
+        return cls(lab, getattr(branch, cls.named_by), branch)
 
     @classmethod
     def from_entry(cls, lab: Lab, entry: Entry) -> Self:
         """The resource that an entry of the journal speaks of, whether the definition names it or not."""
         known = next((one for one in cls.of(lab) if one.name == entry.name), None)
         return cls(lab, entry.name, known.branch if known else None, entry.facts)
+
+    @property
+    def own_branch(self) -> Branch:
+        """The branch of a resource that the definition names; any other is only ever found and deleted."""
+        assert self.branch is not None
+        return self.branch
 
     @property
     def key(self) -> tuple[str, str]:
@@ -186,7 +199,7 @@ class Resource(ABC):
         """Those in AWS whose name fits, asked without the journal; whose they are is another question."""
         return iter(())
 
-    def template(self, found: Mapping[str, Any] | None = None) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002
+    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
         """Its CloudFormation resources by logical name, as defined, or as found in AWS; ARNs as they are."""
         return {}
 
@@ -211,23 +224,29 @@ class Resource(ABC):
         `found` is what a `read` has just given, if the caller has it; `make` another way of making it. Raises LabError
         if it is someone else's.
         """
-        if found is not None or self.exists():
+        found = self.read() if found is None else found
+        if found is not None:
             self.refuse_foreign()
-            self.lab.journal.created(*self.key, **self.known_facts())
+            self.lab.journal.created(*self.key, **self.known_facts(found))
             return False
         with self.journaled_create():
             try:
                 facts, made = (make or self.make)(), True
             except ClientError as error:
-                if error_code(error) not in EXISTS or not self.exists():
+                found = self.read() if error_code(error) in EXISTS else None
+                if found is None:
                     raise
                 self.refuse_foreign()  # another kernel was faster, or an answer was lost: is it this lab's?
-                facts, made = self.known_facts(), False
+                facts, made = self.known_facts(found), False
         self.lab.journal.created(*self.key, **facts)
         return made
 
-    def known_facts(self) -> Mapping[str, Any]:
-        """What the journal keeps of it when it was there already."""
+    def seen(self, snapshot: Snapshot) -> bool:
+        """Whether a reading of the lab has it."""
+        return snapshot.read(self) is not None
+
+    def known_facts(self, found: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the journal keeps of it when it was there already, as it was read."""
         return {"arn": self.arn}
 
     @contextmanager
@@ -309,6 +328,28 @@ class Resource(ABC):
                 f"or catch_up(lab, to={self.step}).",
             )
         return entry.facts
+
+
+class Existing(Resource):
+    """Beside a kind: one that was there before the lab, and is used as it is. It is neither made, nor looked for, nor
+    deleted, nor part of a template; the rights to use it are those of the kind.
+    """
+
+    planned = deletable = False
+
+    def erase(self) -> None:
+        """It stays."""
+
+    @classmethod
+    def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
+        return iter(())
+
+    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
+        return {}
+
+    @classmethod
+    def rights(cls, lab: Lab) -> Iterator[Right]:  # noqa: ARG003
+        return iter(())
 
 
 def template_resource(kind: str, *, depends_on: str = "", **properties: Any) -> dict[str, Any]:

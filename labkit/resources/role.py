@@ -15,6 +15,7 @@ from labkit.lab import Lab
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.resource import (
     FORBIDDEN,
+    Existing,
     Resource,
     Right,
     arn_of,
@@ -42,18 +43,16 @@ class Role(Resource):
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
     """
 
-    kind, step, notebook = "role", 4, "04_functions"
+    kind, step, notebook, named_by = "role", 4, "04_functions", "role_name"
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
         """One for each branch, unless the lab was given an existing role."""
         if lab.definition.role_arn is None:
-            for branch in lab.branches:
-                yield cls(lab, branch.role_name, branch)
+            yield from super().of(lab)
 
     @property
     def arn(self) -> str:
-        """The ARN of the role; roles belong to no region."""
         lab = self.lab.definition
         return f"arn:{lab.partition}:iam::{lab.account}:role/{self.name}"
 
@@ -71,7 +70,6 @@ class Role(Resource):
         return {**answer["Role"], "Inline": inline}
 
     def exists(self) -> bool:
-        """Whether IAM knows it."""
         return found_or_none(self.lab.client("iam").get_role, RoleName=self.name) is not None
 
     def attached(self) -> dict[str, dict[str, Any]]:
@@ -85,16 +83,14 @@ class Role(Resource):
         return found
 
     def read_tags(self) -> dict[str, str]:
-        """Its tags."""
         return from_tag_list(self.lab.client("iam").list_role_tags(RoleName=self.name)["Tags"])
 
     def make(self) -> dict[str, Any]:
         """The role with its trust policy; `put_policy` gives it what the function needs."""
-        assert self.branch is not None
         self.lab.client("iam").create_role(
             RoleName=self.name,
             AssumeRolePolicyDocument=json.dumps(TRUST_POLICY),
-            Description=f"What {self.branch.name} of the lab {self.lab.definition.lab_id} may do.",
+            Description=f"What {self.own_branch.name} of the lab {self.lab.definition.lab_id} may do.",
             Tags=as_tag_list(self.lab.definition.tags),
         )
         return {"arn": self.arn}
@@ -115,8 +111,7 @@ class Role(Resource):
         Listing `ingest/` is what makes a deleted photo answer 404 rather than 403.
         https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, .../AmazonS3/latest/API/API_GetObject.html
         """
-        assert self.branch is not None
-        return role_policy(self.branch)
+        return role_policy(self.own_branch)
 
     def erase(self) -> None:
         """Delete it, with its inline policies, once what is attached to it is detached."""
@@ -131,8 +126,7 @@ class Role(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, assumed by Lambda alone, allowed what the function needs and no more."""
-        assert self.branch is not None
-        yield from judge_role(self, self.branch, snapshot)
+        yield from judge_role(self, self.own_branch, snapshot)
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
@@ -146,12 +140,9 @@ class Role(Resource):
 
     @property
     def logical_name(self) -> str:
-        """`WebImageRole`."""
-        assert self.branch is not None
-        return f"{self.branch.short_name}Role"
+        return f"{self.own_branch.short_name}Role"
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageRole`."""
         trust = TRUST_POLICY if found is None else parsed(found["AssumeRolePolicyDocument"])
         inline = {POLICY_NAME: self.document()} if found is None else found["Inline"]
         return {
@@ -165,7 +156,6 @@ class Role(Resource):
         }
 
     def references(self) -> dict[str, Any]:
-        """Its ARN."""
         return {self.arn: arn_of(self.logical_name)}
 
     @classmethod
@@ -191,40 +181,22 @@ class Role(Resource):
         yield Right("HandTheRolesToLambda", "iam", "PassRole", roles, condition)
 
 
-class ExistingRole(Role):
+class ExistingRole(Existing, Role):
     """A role that was there before the lab, for all functions: used as it is, never deleted."""
 
     kind, part = "existing role", "role"
-    planned = deletable = False
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
         """The one that the lab was given, if it was, once for each branch."""
         if lab.definition.role_arn is not None:
             for branch in lab.branches:
-                yield cls(lab, branch.role_name, branch)
+                yield cls.in_branch(lab, branch)
 
     @property
     def arn(self) -> str:
         """As it was given: it may belong to a path, or to another account."""
         return str(self.lab.definition.role_arn)
-
-    def erase(self) -> None:
-        """It stays."""
-
-    @classmethod
-    def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
-        """It is not looked for: nothing of it is the lab's."""
-        return iter(())
-
-    def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
-        """It is not part of a template."""
-        return {}
-
-    @classmethod
-    def rights(cls, lab: Lab) -> Iterator[Right]:  # noqa: ARG003
-        """Those of a role."""
-        return iter(())
 
 
 def role_policy(branch: Branch) -> dict[str, Any]:

@@ -18,12 +18,7 @@ class Subscription(Resource):
     """
 
     kind, step, notebook = "subscription", 2, "02_queues"
-
-    @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch's queue."""
-        for branch in lab.branches:
-            yield cls(lab, branch.queue_name, branch)
+    named_by = "queue_name"
 
     @property
     def topic(self) -> Topic:
@@ -48,11 +43,9 @@ class Subscription(Resource):
         return None
 
     def exists(self) -> bool:
-        """Whether the topic has it."""
         return self.find_arn() is not None
 
     def read(self) -> dict[str, str] | None:
-        """Its attributes, and its `SubscriptionArn`."""
         arn = self.find_arn()
         if arn is None:
             return None
@@ -72,20 +65,19 @@ class Subscription(Resource):
         )
         return {"arn": answer["SubscriptionArn"]}
 
-    def known_facts(self) -> dict[str, Any]:
-        """Its ARN, as the topic has it."""
-        return {"arn": self.find_arn()}
+    def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
+        return {"arn": found["SubscriptionArn"]}
+
+    def refuse_foreign(self) -> None:
+        """Whoever subscribed the lab's own queue to the lab's own topic, it is what the lab wants."""
 
     def erase(self) -> None:
-        """End it."""
         arn = self.find_arn()
         if arn is not None:
             self.lab.client("sns").unsubscribe(SubscriptionArn=arn)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, confirmed, not raw, not filtered."""
-        assert self.branch is not None
-        about = About("subscription", self.branch.name, f"{self.name}: ")
+        about = About("subscription", self.own_branch.name, f"{self.name}: ")
         topic, found = self.lab.definition.topic_name, snapshot.read(self)
         arn = found["SubscriptionArn"] if found else None
         if found is None or not str(arn).startswith("arn:"):
@@ -143,15 +135,13 @@ class Subscription(Resource):
                 yield cls(lab, name, facts={"arn": subscription["SubscriptionArn"]})
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageSubscription`."""
-        assert self.branch is not None
         have = found or {}
         return {
-            f"{self.branch.short_name}Subscription": template_resource(
+            f"{self.own_branch.short_name}Subscription": template_resource(
                 "AWS::SNS::Subscription",
                 TopicArn={"Ref": "Topic"},
                 Protocol=have.get("Protocol", "sqs"),
-                Endpoint=have.get("Endpoint", self.branch.queue_arn),
+                Endpoint=have.get("Endpoint", self.own_branch.queue_arn),
                 RawMessageDelivery=have.get("RawMessageDelivery") == "true",
                 FilterPolicy=parsed(have.get("FilterPolicy")) or None,
             )

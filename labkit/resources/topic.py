@@ -27,7 +27,6 @@ class Topic(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one topic."""
         yield cls(lab, lab.definition.topic_name)
 
     @classmethod
@@ -41,16 +40,13 @@ class Topic(Resource):
 
     @property
     def arn(self) -> str:
-        """The ARN of the topic."""
         return self.lab.arn("sns", self.name)
 
     def read(self) -> dict[str, str] | None:
-        """All attributes of the topic."""
         answer = found_or_none(self.lab.client("sns").get_topic_attributes, TopicArn=self.arn)
         return None if answer is None else dict(answer["Attributes"])
 
     def read_tags(self) -> dict[str, str]:
-        """The topic's tags."""
         return from_tag_list(self.lab.client("sns").list_tags_for_resource(ResourceArn=self.arn)["Tags"])
 
     def make(self) -> dict[str, str]:
@@ -59,11 +55,9 @@ class Topic(Resource):
         return {"arn": answer["TopicArn"]}
 
     def erase(self) -> None:
-        """Delete it; its subscriptions go with it."""
         self.lab.client("sns").delete_topic(TopicArn=self.arn)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
-        """There, Standard, tagged as this lab's."""
         about, name = About("topic"), self.name
         if snapshot.read(self) is None:
             if snapshot.read(Topic(self.lab, f"{name}.fifo")) is not None:
@@ -84,24 +78,20 @@ class Topic(Resource):
 
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:
-        """All topics that carry the lab's tags."""
         for page in lab.client("sns").get_paginator("list_topics").paginate():
             for name in (topic["TopicArn"].rsplit(":", 1)[-1] for topic in page["Topics"]):
                 if fits(name):
                     yield cls(lab, name, facts={"arn": lab.arn("sns", name)})
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:  # noqa: ARG002
-        """`Topic`."""
         tags = as_tag_list(self.lab.definition.tags)
         return {"Topic": template_resource("AWS::SNS::Topic", TopicName=self.name, Tags=tags)}
 
     def references(self) -> dict[str, Any]:
-        """The Ref of a topic is its ARN."""
         return {self.arn: {"Ref": "Topic"}}
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Make it, look after it, publish to it."""
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         yield Right(
             "MakeAndKeepTheTopic",

@@ -40,7 +40,6 @@ class TopicPolicy(Resource):
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
-        """The one policy of the one topic."""
         yield cls(lab, lab.definition.topic_name)
 
     @property
@@ -50,11 +49,9 @@ class TopicPolicy(Resource):
 
     @property
     def arn(self) -> str:
-        """A policy has no ARN of its own: the topic's."""
         return self.topic.arn
 
     def hangs_on(self) -> Topic:
-        """The topic."""
         return self.topic
 
     def document(self) -> dict[str, Any]:
@@ -89,12 +86,12 @@ class TopicPolicy(Resource):
 
     def read(self) -> dict[str, Any] | None:
         """The policy document; None if the topic has but the one that SNS gives to each, which is nobody's doing."""
-        found = parsed((self.topic.read() or {}).get("Policy"))
-        sids = [statement.get("Sid") for statement in as_list(found.get("Statement"))]
-        return None if not found or sids == [OF_SNS] else found
+        return _set_by_someone(self.topic.read())
+
+    def seen(self, snapshot: Snapshot) -> bool:
+        return _set_by_someone(snapshot.read(self.topic)) is not None
 
     def make(self) -> dict[str, Any]:
-        """Put it on the topic, whatever was there before."""
         self.lab.client("sns").set_topic_attributes(
             TopicArn=self.arn, AttributeName="Policy", AttributeValue=json.dumps(self.document())
         )
@@ -134,7 +131,6 @@ class TopicPolicy(Resource):
             )
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`TopicPolicy`."""
         document = self.document() if found is None else dict(found)
         return {
             "TopicPolicy": template_resource(
@@ -144,10 +140,15 @@ class TopicPolicy(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Set it."""
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         arns = tuple(lab.arn("sns", name) for name in names)
         yield Right("MakeAndKeepTheTopic", "sns", "SetTopicAttributes", arns)
+
+
+def _set_by_someone(attributes: Mapping[str, str] | None) -> dict[str, Any] | None:
+    found = parsed((attributes or {}).get("Policy"))
+    sids = [statement.get("Sid") for statement in as_list(found.get("Statement"))]
+    return None if not found or sids == [OF_SNS] else found
 
 
 def _found(passed: bool, statements: list[Mapping[str, Any]], why: str) -> str:

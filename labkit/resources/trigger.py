@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
+from labkit.branch import Branch
 from labkit.errors import error_code
 from labkit.lab import Lab
 from labkit.resources.function import ROLE_SEEN_WITHIN_S, Function, unless_role_unknown
@@ -29,10 +30,8 @@ class Trigger(Resource):
     kind, step, notebook = "trigger", 4, "04_functions"
 
     @classmethod
-    def of(cls, lab: Lab) -> Iterator[Self]:
-        """One for each branch."""
-        for branch in lab.branches:
-            yield cls(lab, branch.function_name, branch, {"queue": branch.queue_arn})
+    def in_branch(cls, lab: Lab, branch: Branch) -> Self:
+        return cls(lab, branch.function_name, branch, {"queue": branch.queue_arn})
 
     @property
     def queue_arn(self) -> str | None:
@@ -62,14 +61,14 @@ class Trigger(Resource):
 
     def read_tags(self) -> dict[str, str]:
         """Its tags; a mapping that an older lab made has none."""
-        found = self.read()
-        if found is None:
+        known = self.lab.journal.find(*self.key)
+        uuid = self.facts.get("uuid") or (known.facts.get("uuid") if known else None) or (self.read() or {}).get("UUID")
+        if uuid is None:
             return {}
-        arn = found.get("EventSourceMappingArn") or self.lab.arn("lambda", f"event-source-mapping:{found['UUID']}")
+        arn = self.lab.arn("lambda", f"event-source-mapping:{uuid}")
         return dict(self.lab.client("lambda").list_tags(Resource=arn).get("Tags", {}))
 
     def hangs_on(self) -> Resource | None:
-        """Where it has no tags: the queue that it polls."""
         return self.queue
 
     def make(self) -> dict[str, Any]:
@@ -91,10 +90,8 @@ class Trigger(Resource):
         self.wait_for_state(found["UUID"], "Disabled")
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
-    def known_facts(self) -> dict[str, Any]:
-        """Its id and its queue."""
-        found = self.read()
-        return {"uuid": found["UUID"] if found else None, "queue": self.queue_arn}
+    def known_facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        return {"uuid": found["UUID"], "queue": self.queue_arn}
 
     def enable(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Switch it on, and wait until Lambda says that it is enabled; returns the mapping as it is then."""
@@ -138,25 +135,24 @@ class Trigger(Resource):
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, enabled, one message at a time, failures reported one by one, in step with the timeouts."""
-        assert self.branch is not None
-        about, found = About("trigger", self.branch.name, f"{self.name}: "), snapshot.read(self)
-        queue = snapshot.read(Queue(self.lab, self.branch.queue_name, self.branch))
+        about, found = About("trigger", self.own_branch.name, f"{self.name}: "), snapshot.read(self)
+        queue = snapshot.read(Queue.in_branch(self.lab, self.own_branch))
         waiting = f" {queue_depth(queue).total} messages are in the queue." if queue else ""
-        add, enable = f"add_trigger(lab, {self.branch.name!r})", f"enable_trigger(lab, {self.branch.name!r})"
+        add, enable = f"add_trigger(lab, {self.own_branch.name!r})", f"enable_trigger(lab, {self.own_branch.name!r})"
         if found is None:
             yield about.line(
                 "trigger",
                 False,
-                self.branch.queue_name,
+                self.own_branch.queue_name,
                 "no trigger",
                 otherwise=MISSING,
                 hint=f"{add}, then {enable}.",
-                evidence=f"Nothing takes messages from {self.branch.queue_name} to the function.{waiting}",
+                evidence=f"Nothing takes messages from {self.own_branch.queue_name} to the function.{waiting}",
                 fix="Step 4 makes it.",
                 call="catch_up(lab, to=4)",
             )
             return
-        yield about.works("trigger", self.branch.queue_name, evidence=f"enabled, batch size {found['BatchSize']}.")
+        yield about.works("trigger", self.own_branch.queue_name, evidence=f"enabled, batch size {found['BatchSize']}.")
         yield self._state(about, found, waiting, enable)
         update = f"lab.client('lambda').update_event_source_mapping(UUID={found['UUID']!r}, "
         yield about.equal(
@@ -193,13 +189,12 @@ class Trigger(Resource):
         return about.equal("trigger's state", "Enabled", state, **more)
 
     def _timeouts(self, queue: Mapping[str, str] | None, snapshot: Snapshot) -> Iterator[Line]:
-        assert self.branch is not None
         function = snapshot.read(Function(self.lab, self.name, self.branch))
         if function is None:
             return
         visibility, timeout = int((queue or {}).get("VisibilityTimeout", 0)), function["Timeout"]
         needed = VISIBILITY_FACTOR * timeout
-        yield About("queue", self.branch.name, f"{self.name}: ").line(
+        yield About("queue", self.own_branch.name, f"{self.name}: ").line(
             "visibility timeout against timeout",
             visibility >= needed,
             f"at least 6 x {timeout} s",
@@ -208,7 +203,7 @@ class Trigger(Resource):
             hint="A message must stay hidden while the function works: raise the queue's VisibilityTimeout.",
             evidence=f"Messages are hidden for {visibility} s while the function may work for {timeout} s: "
             "each may come twice.",
-            call=Queue(self.lab, self.branch.queue_name).set_attributes(
+            call=Queue(self.lab, self.own_branch.queue_name).set_attributes(
                 queue["QueueUrl"], VisibilityTimeout=str(needed)
             )
             if queue
@@ -225,14 +220,12 @@ class Trigger(Resource):
                 yield cls(lab, function, None, {"uuid": mapping["UUID"], "queue": mapping["EventSourceArn"]})
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        """`WebImageTrigger`."""
-        assert self.branch is not None
         have = found or {"BatchSize": BATCH_SIZE, "State": "Enabled", "FunctionResponseTypes": [PARTIAL_BATCH]}
         return {
-            f"{self.branch.short_name}Trigger": template_resource(
+            f"{self.own_branch.short_name}Trigger": template_resource(
                 "AWS::Lambda::EventSourceMapping",
-                EventSourceArn=arn_of(f"{self.branch.short_name}Queue"),
-                FunctionName={"Ref": f"{self.branch.short_name}Function"},
+                EventSourceArn=arn_of(f"{self.own_branch.short_name}Queue"),
+                FunctionName={"Ref": f"{self.own_branch.short_name}Function"},
                 BatchSize=have["BatchSize"],
                 Enabled=have["State"] in ("Enabled", "Enabling", "Creating"),
                 FunctionResponseTypes=have.get("FunctionResponseTypes", []),

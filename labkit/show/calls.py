@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from urllib.parse import quote
 
@@ -15,7 +14,7 @@ from botocore import xform_name
 
 from labkit.calls import Blob, Call, CallLog
 from labkit.lab import Lab
-from labkit.result import Result
+from labkit.result import Result, html_text
 
 READS = ("Get", "List", "Describe", "Head", "Filter", "Receive")
 LINE = 100  # characters; a longer call is written one parameter a line
@@ -51,7 +50,7 @@ class Calls(Result):
             page, _ = console_page(call, self.region)
             yield _title(call, times), as_boto3(call), as_cli(call), page, _answer(call)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         parts = [
             "\n  ".join([f"{title}: {answer}", *f"{boto3}\n{cli}".split("\n"), f"console: {page}"])
             for title, boto3, cli, page, answer in self.rows()
@@ -61,7 +60,7 @@ class Calls(Result):
     def _html(self) -> str:
         """The first call of each operation is open, those like it can be opened."""
         seen: set[str] = set()
-        html = [f"<p>{escape(self.sentence())}</p>"]
+        html = [f"<p>{html_text(self.sentence())}</p>"]
         for call, times in self.calls:
             html.append(self._call_html(call, times, first=call.operation not in seen))
             seen.add(call.operation)
@@ -69,11 +68,12 @@ class Calls(Result):
 
     def _call_html(self, call: Call, times: int, *, first: bool) -> str:
         page, url = console_page(call, self.region)
-        where = f'<a href="{escape(url)}">{escape(page)}</a>' if url and self.real else escape(page)
+        where = f'<a href="{html_text(url)}">{html_text(page)}</a>' if url and self.real else html_text(page)
+        said = f"{html_text(f'{_title(call, times)}: {_answer(call)}')}. In the console: {where}"
+        lines = html_text(f"{as_boto3(call)}\n\n{as_cli(call)}")
         return (
-            f"<details{' open' if first else ''}><summary>{escape(_title(call, times))}: {escape(_answer(call))}. "
-            f"In the console: {where}</summary>"
-            f'<pre style="white-space:pre-wrap">{escape(as_boto3(call))}\n\n{escape(as_cli(call))}</pre></details>'
+            f"<details{' open' if first else ''}><summary>{said}</summary>"
+            f'<pre style="white-space:pre-wrap">{lines}</pre></details>'
         )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from labkit.insight.logs import FunctionLogs, Invocation
-from labkit.result import Result, html_table
+from labkit.result import Result, html_table, html_text
 
 MOST_UNFOLDED = 12  # the latest ones; an executed notebook has to stay small
 
@@ -32,13 +31,13 @@ class LogTable(Result):
         rows = [(r, (one.function, *row)) for one in self.logs for r, row in zip(one, one.rows(), strict=True)]
         return [row for _, row in sorted(rows, key=lambda pair: pair[0].started)]
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         failed = [invocation for invocation in self.unfolded if invocation.status not in ("ok", "running")]
-        return "\n\n".join([super().__str__(), *(f"{r.sentence()}\n{_lines(r)}" for r in failed)])
+        return "\n\n".join([super()._text(), *(f"{r.sentence()}\n{_lines(r)}" for r in failed)])
 
     def _html(self) -> str:
         return "".join(
-            f'<div style="margin-bottom:1em"><p>{escape(one.sentence())}</p>'
+            f'<div style="margin-bottom:1em"><p>{html_text(one.sentence())}</p>'
             + (html_table(one.headers(), one.rows(), caption=one.log_group) if one.invocations else "")
             + "".join(_unfolded(invocation) for invocation in one if invocation in self.unfolded)
             + "</div>"
@@ -62,8 +61,8 @@ def log_table(logs: FunctionLogs | Sequence[FunctionLogs], *, unfold: bool = Tru
 def _unfolded(invocation: Invocation) -> str:
     """An invocation's lines, to be opened; those of a failed one are open already."""
     state = "" if invocation.status in ("ok", "running") else " open"
-    summary = f"<summary>{escape(invocation.sentence())}</summary>"
-    return f"<details{state}>{summary}<pre>{escape(_lines(invocation))}</pre></details>"
+    said, lines = html_text(invocation.sentence()), html_text(_lines(invocation))
+    return f"<details{state}><summary>{said}</summary><pre>{lines}</pre></details>"
 
 
 def _lines(invocation: Invocation) -> str:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.insight.logs import FunctionLogs, Invocation
-from labkit.show.picture import Picture, drawn
+from labkit.show.picture import Picture
+from labkit.show.plot import drawn
 
 PERIODS_S = (1, 2, 5, 15, 60, 300, 900, 3600)  # the console's smallest is a minute; a lesson's burst is over by then
 MOST_PERIODS = 12

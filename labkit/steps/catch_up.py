@@ -52,7 +52,6 @@ class CaughtUp(Result):
     new: tuple[tuple[str, str], ...]  # kind and name of what was missing, or not as it should be
 
     def sentence(self) -> str:
-        """Up to which step, and how much was missing."""
         done = "Step 1 is done" if self.to == 1 else f"Steps 1 to {self.to} are done"
         if not self.new:
             return f"{done}: nothing was missing."
@@ -60,11 +59,9 @@ class CaughtUp(Result):
         return f"{done}: {counted(len(self.new), 'thing')} {was} missing, and {has} just been made."
 
     def headers(self) -> Sequence[str]:
-        """One row a thing made just now."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a thing made just now."""
         return self.new
 
 

@@ -33,15 +33,12 @@ class Inventory(Result):
     things: tuple[tuple[str, str], ...]  # kind, name
 
     def sentence(self) -> str:
-        """How many things are left."""
         return f"{len(self.things)} left: {self.lab_id} has {counted(len(self.things), 'thing')} in AWS."
 
     def headers(self) -> Sequence[str]:
-        """One row a thing."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a thing, in the order of deletion."""
         return self.things
 
 
@@ -67,7 +64,6 @@ class Receipt(Result):
         return ("kind", "name", "now", "why")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a thing."""
         for things, now in ((self.deleted, "deleted"), (self.left, "still there"), (self.not_ours, "left alone")):
             for thing in things:
                 yield thing.kind, thing.name, now, thing.grounds

@@ -45,15 +45,12 @@ class Function(Result):
     said: tuple[str, ...] = ()
 
     def sentence(self) -> str:
-        """What stands there now."""
         return f"The function {self.name} runs {self.handler} on {self.runtime}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentences for the calls made."""
         return self.said
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Its configuration."""
         yield "ARN", self.arn
         yield "handler", self.handler
         yield "runtime", f"{self.runtime}, {self.architecture}"
@@ -75,15 +72,12 @@ class Trigger(Result):
     said: tuple[str, ...] = ()
 
     def sentence(self) -> str:
-        """From where to where, and whether it runs."""
         return f"The trigger {self.queue} -> {self.function} is {self.state}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return self.said
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Its configuration."""
         yield "id", self.uuid
         yield "state", self.state
         yield "batch size", self.batch_size
@@ -98,20 +92,18 @@ class Deployed(Result):
     trigger: Trigger
 
     def sentence(self) -> str:
-        """What stands there now."""
         return f"{self.function.sentence()} {self.trigger.sentence()}"
 
     def console(self) -> Sequence[str]:
-        """The console's sentences for both."""
         return (*self.function.console(), *self.trigger.console())
 
 
 def _function_of(lab: Lab, branch: Branch) -> resources.Function:
-    return resources.Function(lab, branch.function_name, branch)
+    return resources.Function.in_branch(lab, branch)
 
 
 def _trigger_of(lab: Lab, branch: Branch) -> resources.Trigger:
-    return resources.Trigger(lab, branch.function_name, branch, {"queue": branch.queue_arn})
+    return resources.Trigger.in_branch(lab, branch)
 
 
 @telling("making a log group")
@@ -120,7 +112,7 @@ def create_log_group(lab: Lab, branch: Branch) -> None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     """
-    group = LogGroup(lab, branch.log_group, branch)
+    group = LogGroup.in_branch(lab, branch)
     found = group.read()
     group.create(found)
     if found is None or "retentionInDays" not in found:
@@ -153,6 +145,7 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
     function = _function_of(lab, branch)
     if function.read() is None:
         return _create_function(lab, branch, function.package().path.read_bytes())
+    function.refuse_foreign()
     create_log_group(lab, branch)
     uploaded = upload_code(lab, function_name)
     wanted = function.configuration()
@@ -163,11 +156,12 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
 
 def _create_function(lab: Lab, branch: Branch, code: bytes, **changes: Any) -> Function:
     function = _function_of(lab, branch)
-    resources.Queue(lab, branch.queue_name, branch).require()
+    resources.Queue.in_branch(lab, branch).require()
     for role in resources.Role.of(lab):
         if role.branch == branch:
             role.require()
     if function.read() is not None:
+        function.refuse_foreign()
         return _function(require_function(lab, branch))
     refuse_blocked_runtime(lab)
     create_log_group(lab, branch)
@@ -287,15 +281,16 @@ def add_trigger(lab: Lab, function_name: str) -> Trigger:
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
     """
     branch = lab.branch(function_name)
-    resources.Queue(lab, branch.queue_name, branch).require()
+    resources.Queue.in_branch(lab, branch).require()
     require_function(lab, branch)
     trigger = _trigger_of(lab, branch)
-    made = trigger.create(trigger.read())
+    found = trigger.read()
+    made = trigger.create(found)
     said = (
         f"The trigger {branch.queue_name} was successfully added to function {trigger.name}. "
         "The trigger is in a disabled state."
     )
-    return _trigger(branch, _require_trigger(trigger), (said,) if made else ())
+    return _trigger(branch, found or _require_trigger(trigger), (said,) if made else ())
 
 
 def _require_trigger(trigger: resources.Trigger) -> dict[str, Any]:

@@ -28,15 +28,12 @@ class Bucket(Result):
     own: bool  # False: it existed before this lab, and outlives it
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The bucket {self.name} {'is made' if self.made else 'was there already'}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f'Successfully created bucket "{self.name}".',) if self.made else ()
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """What was set on it, and why."""
         yield "name", self.name
         yield "region", self.region
         if self.own:
@@ -57,15 +54,12 @@ class TopicPolicy(Result):
     made: bool
 
     def sentence(self) -> str:
-        """What the policy says."""
         return f"The policy of {self.topic} lets its owner manage it, and S3 publish to it for one bucket alone."
 
     def headers(self) -> Sequence[str]:
-        """Statement by statement."""
         return ("statement", "who", "may do", "only if")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a statement."""
         for statement in self.document["Statement"]:
             who = ", ".join(statement["Principal"].values())
             yield statement["Sid"], who, "\n".join(as_list(statement["Action"])), conditions(statement)
@@ -85,13 +79,11 @@ class Refusal(Result):
     message: str
 
     def sentence(self) -> str:
-        """Refused, as it should be, or not."""
         if self.refused:
             return f"S3 refused: the topic {self.topic} has no policy that lets S3 publish."
         return "S3 did not refuse: this endpoint does not evaluate topic policies. On AWS, it would have."
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """AWS's own code and message."""
         return (("error code", self.code), ("error message", self.message)) if self.refused else ()
 
 
@@ -105,18 +97,15 @@ class EventNotification(Result):
     made: bool
 
     def sentence(self) -> str:
-        """The rule in words."""
         return (
             f"For every object created under {INGEST_FOLDER} whose key ends in {INGEST_SUFFIX}, "
             f"S3 {'now tells' if self.made else 'already told'} the topic."
         )
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f'Successfully created event notification "{self.name}".',) if self.made else ()
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The rule, part by part."""
         yield "name", self.name
         yield "bucket", self.bucket
         yield "events", "all object create events (s3:ObjectCreated:*)"
@@ -133,7 +122,7 @@ def create_bucket(lab: Lab) -> Bucket:
     Raises LabError. https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
     """
     bucket, own = bucket_of(lab), lab.definition.bucket is None
-    made = bucket.create()
+    made = bucket.create({} if bucket.exists() else None)
     if own:
         bucket.make_private()
     return Bucket(bucket.name, lab.definition.region, made, own)

@@ -14,6 +14,8 @@ from labkit.resources.queue import AnyQueue
 from labkit.result import Checks, Result, Table, counted
 from labkit.settings import MAX_RECEIVE_COUNT
 
+DEFAULT_VISIBILITY_S = 30  # SQS's own
+
 
 @dataclass(frozen=True)
 class Queue(Result):
@@ -27,15 +29,12 @@ class Queue(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The queue {self.name} {'is made' if self.made else 'was there already'}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f"Queue {self.name} created successfully.",) if self.made else ()
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """What a later step, or a person, needs to know."""
         yield "name", self.name
         yield "ARN", self.arn
         yield "URL", self.url
@@ -54,15 +53,12 @@ class Subscription(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The queue {self.queue} {'is now' if self.made else 'was already'} subscribed to the topic."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f"Subscribed successfully to topic {self.topic_arn}.",) if self.made else ()
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Its ARN and the two ends."""
         return (("subscription", self.arn), ("from topic", self.topic_arn), ("to queue", self.queue))
 
 
@@ -75,11 +71,9 @@ class QueuePolicy(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Who may send."""
         return f"The policy of {self.queue} lets the topic, and nobody else's topic, send messages."
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The statement, part by part."""
         for statement in self.document["Statement"]:
             yield "who", statement["Principal"]["Service"]
             yield "may do", statement["Action"]
@@ -94,7 +88,7 @@ def create_dead_letter_queue(lab: Lab, function_name: str) -> Queue:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     """
     branch = lab.branch(function_name)
-    return _create(DeadLetterQueue(lab, branch.dead_letter_queue_name, branch), None)
+    return _create(DeadLetterQueue.in_branch(lab, branch), None)
 
 
 @telling("making a queue")
@@ -107,15 +101,16 @@ def create_queue(lab: Lab, function_name: str) -> Queue:
     """
     branch = lab.branch(function_name)
     dead_letters = create_dead_letter_queue(lab, function_name)
-    return _create(resources.Queue(lab, branch.queue_name, branch), dead_letters.name)
+    return _create(resources.Queue.in_branch(lab, branch), dead_letters.name)
 
 
 def _create(queue: AnyQueue, dead_letter_queue: str | None) -> Queue:
-    made = queue.create()
-    attributes = queue.read() if made else queue.put_right()
-    facts = queue.require()
-    visibility = int((attributes or {}).get("VisibilityTimeout", 0))
-    return Queue(queue.name, queue.arn, facts["url"], visibility, dead_letter_queue, made)
+    found = queue.read()
+    made = queue.create(found)
+    if found is not None:
+        queue.put_right(found)
+    visibility = int({**queue.attributes, **(found or {})}.get("VisibilityTimeout", DEFAULT_VISIBILITY_S))
+    return Queue(queue.name, queue.arn, queue.require()["url"], visibility, dead_letter_queue, made)
 
 
 def create_queues(lab: Lab) -> Table[Queue]:
@@ -141,7 +136,7 @@ def allow_topic_to_send(lab: Lab, function_name: str) -> QueuePolicy:
     https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
     """
     branch = lab.branch(function_name)
-    policy = resources.QueuePolicy(lab, branch.queue_name, branch)
+    policy = resources.QueuePolicy.in_branch(lab, branch)
     policy.queue.require()
     document = policy.document()
     made = policy.read() != document
@@ -160,7 +155,7 @@ def subscribe_queue(lab: Lab, function_name: str) -> Subscription:
     https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
     """
     branch = lab.branch(function_name)
-    subscription = resources.Subscription(lab, branch.queue_name, branch)
+    subscription = resources.Subscription.in_branch(lab, branch)
     subscription.topic.require()
     allow_topic_to_send(lab, function_name)
     made = subscription.create()

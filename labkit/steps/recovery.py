@@ -29,17 +29,14 @@ class Found(Result):
     entries: tuple[Entry, ...]
 
     def sentence(self) -> str:
-        """How many things."""
         belong, their = ("belongs", "its") if len(self.entries) == 1 else ("belong", "their")
         things = counted(len(self.entries), "thing")
         return f"{things} in AWS {belong} to {self.lab_id} by {their} tags and suffix."
 
     def headers(self) -> Sequence[str]:
-        """One row a thing."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a thing."""
         return [(entry.kind, entry.name) for entry in self.entries]
 
 
@@ -52,16 +49,13 @@ class Labs(Result):
     labs: Mapping[str, int]  # the tag Lab, and how many things carry it
 
     def sentence(self) -> str:
-        """How many labs."""
         have = "has" if len(self.labs) == 1 else "have"
         return f"{counted(len(self.labs), 'lab')} {have} something in account {self.account}, region {self.region}."
 
     def headers(self) -> Sequence[str]:
-        """One row a lab."""
         return ("lab", "tagged things")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a lab."""
         return sorted(self.labs.items())
 
 

@@ -25,11 +25,9 @@ class Redriven(Result):
     count: int
 
     def sentence(self) -> str:
-        """How many, from where to where."""
         return f"{counted(self.count, 'dead letter')} went from {self.source} back to {self.queue}."
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The two queues."""
         return (("from", self.source), ("to", self.queue), ("messages", self.count))
 
 
@@ -69,15 +67,12 @@ class DeadLetters(Result):
         return sum(count for _, count in self.counts)
 
     def sentence(self) -> str:
-        """How many there are."""
         return f"{counted(self.total, 'dead letter')} in {len(self.counts)} dead-letter queues."
 
     def headers(self) -> Sequence[str]:
-        """One row a queue."""
         return ("dead-letter queue", "messages")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a queue."""
         return self.counts
 
 

@@ -24,21 +24,17 @@ class Role(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Made, there already, or an existing one."""
         if not self.document:
             return f"The existing role {self.name} is used as it is."
         return f"The role {self.name} {'is made' if self.made else 'was there already'}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f"Role {self.name} created.",) if self.made else ()
 
     def headers(self) -> Sequence[str]:
-        """One row a statement."""
         return ("why", "may do", "on", "only if")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a statement."""
         for statement in self.document.get("Statement", ()):
             actions = "\n".join(statement["Action"])
             yield statement["Sid"], actions, statement["Resource"], conditions(statement)
@@ -58,7 +54,7 @@ def create_role(lab: Lab, function_name: str) -> Role:
     branch = lab.branch(function_name)
     if lab.definition.role_arn is not None:
         return Role(branch.role_name, branch.role_arn, {}, made=False)
-    role = resources.Role(lab, branch.role_name, branch)
+    role = resources.Role.in_branch(lab, branch)
     found = role.read()
     made = role.create(found)
     if found is None or found["Inline"].get(POLICY_NAME) != role.document():

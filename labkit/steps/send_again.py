@@ -28,7 +28,6 @@ class SentAgain(Result):
     sns_message_id: str
 
     def sentence(self) -> str:
-        """What was sent, and what should come of it."""
         if self.sequencer is None:
             return f"The event of {self.key} was sent to the topic. Every function works on it as on one from S3."
         return (

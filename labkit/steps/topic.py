@@ -22,15 +22,12 @@ class Topic(Result):
     made: bool  # False: it was there already, and nothing was called
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The topic {self.name} {'is made' if self.made else 'was there already'}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f"Topic {self.name} created successfully.",) if self.made else ()
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Name, ARN, owner."""
         return (("name", self.name), ("ARN", self.arn), ("owner's account", self.owner))
 
 

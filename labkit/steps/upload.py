@@ -34,11 +34,9 @@ class Folder(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The folder {self.key} {'is made' if self.made else 'was there already'} in {self.bucket}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f'Successfully created folder "{self.key.rstrip("/")}".',) if self.made else ()
 
 
@@ -55,19 +53,15 @@ class Upload(Result):
     expected: tuple[str, ...]  # the keys of the results to come
 
     def sentence(self) -> str:
-        """What went where."""
         return f"A photo of {self.width} x {self.height} pixels, {self.size:,} bytes, is now {self.key}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence."""
         return ("Upload succeeded.",)
 
     def headers(self) -> Sequence[str]:
-        """One row a result to come."""
         return ("expected result", "in the folder")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a result to come."""
         return [(key, key.split("/", 1)[0] + "/") for key in self.expected]
 
 
@@ -79,17 +73,14 @@ class Arrival(Result):
     arrived: tuple[tuple[str, float], ...]  # key, seconds after the waiting began
 
     def sentence(self) -> str:
-        """All in how many seconds."""
         return (
             f"All {len(self.arrived)} results of {self.key} were there after {max(s for _, s in self.arrived):.1f} s."
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a result."""
         return ("result", "seen after")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a result, in the order of arrival."""
         return [(key, f"{seconds:.1f} s") for key, seconds in sorted(self.arrived, key=lambda pair: pair[1])]
 
 

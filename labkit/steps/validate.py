@@ -34,7 +34,6 @@ class Photo(Result):
     last_modified: datetime
 
     def sentence(self) -> str:
-        """Its key, pixels and bytes."""
         return f"{self.title}: {self.key}, {self.width} x {self.height} pixels, {len(self.data):,} bytes."
 
 
@@ -46,15 +45,12 @@ class Results(Result):
     results: tuple[Photo, ...]
 
     def sentence(self) -> str:
-        """How many results there are."""
         return f"{self.source.key} has {len(self.results)} results."
 
     def headers(self) -> Sequence[str]:
-        """One row a picture."""
         return ("made by", "key", "pixels", "bytes", "of the original's bytes")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The original, then its results."""
         for photo in (self.source, *self.results):
             share = f"{len(photo.data) / len(self.source.data):.0%}"
             yield photo.title, photo.key, f"{photo.width} x {photo.height}", f"{len(photo.data):,}", share
@@ -68,15 +64,12 @@ class Listing(Result):
     objects: tuple[tuple[str, int, datetime], ...]  # key, bytes, last modified
 
     def sentence(self) -> str:
-        """How many objects."""
         return f"The bucket {self.bucket} holds {len(self.objects)} objects."
 
     def headers(self) -> Sequence[str]:
-        """One row an object."""
         return ("key", "bytes", "last modified (UTC)")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row an object, by key."""
         return [(key, f"{size:,}", f"{changed:%H:%M:%S}") for key, size, changed in self.objects]
 
 

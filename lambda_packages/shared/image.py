@@ -73,7 +73,7 @@ class Resized:
 def resize(data: bytes, rule: SizeRule, finish: Finish | None = None) -> Resized:
     """The picture in `data` as an upright JPEG of the size that `rule` gives, with `finish` applied to it at last.
 
-    Raises Refused if `data` is no picture, is damaged, or is too large.
+    Raises Refused if `data` is not a picture, is damaged, or is too large.
     """
     start = time.perf_counter()
     photo = _open(data)
@@ -107,7 +107,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         photo = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        said = "The file is no JPEG, PNG or WebP image that can be read, whatever its name says."
+        said = "The file is not a JPEG, PNG or WebP image that can be read, whatever its name says."
         raise Refused("not_an_image", said) from error
     except (DecompressionBombError, DecompressionBombWarning) as error:
         raise Refused("too_large", f"More than {Image.MAX_IMAGE_PIXELS:,} pixels: {error}") from error

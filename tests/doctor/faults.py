@@ -38,15 +38,15 @@ def topic_policy(lab):
 
 
 def queue_policy(lab, branch):
-    return QueuePolicy(lab, branch.queue_name, branch).document()
+    return QueuePolicy.in_branch(lab, branch).document()
 
 
 def find_trigger(lab, branch):
-    return Trigger(lab, branch.function_name, branch).read()
+    return Trigger.in_branch(lab, branch).read()
 
 
 def find_subscription(lab, branch):
-    return Subscription(lab, branch.queue_name, branch).find_arn()
+    return Subscription.in_branch(lab, branch).find_arn()
 
 
 def queue_url(lab, name):

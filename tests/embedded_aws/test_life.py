@@ -172,7 +172,8 @@ def test_a_server_killed_together_with_its_reaper_is_cleared_up_by_the_next_star
     for pid in (reaper, server.pid):
         os.kill(pid, signal.SIGKILL)
     again = embedded_aws.start(folder)
-    assert [path.name for path in folder.glob("run-*")] == [f"run-{again.started}"]
+    assert len(list(folder.glob("run-*"))) == 1
+    assert again.started != server.started
     until(lambda: all(gone(pid) for pid in environments))
 
 
@@ -240,6 +241,56 @@ def test_a_stale_process_id_that_is_somebody_elses_is_left_alone(folder, sleeper
     assert sleeper.poll() is None
 
 
+def doctored(folder, **fields):
+    """A state file that somebody wrote: what a real one says, with some fields changed."""
+    server = embedded_aws.start(folder)
+    state = json.loads((folder / "server.json").read_text())
+    embedded_aws.stop(folder)
+    (folder / "server.json").write_text(json.dumps(state | fields))
+    return server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.2:80", "http://localhost:80", "http://attacker.example", "http://127.0.0.1:80@attacker.example",
+        "https://127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80/path", "file:///etc/passwd", 5, None,
+    ],
+)  # fmt: skip
+def test_a_state_file_that_leads_elsewhere_is_not_believed(folder, url, monkeypatch):
+    asked = []
+    monkeypatch.setattr("labkit.embedded_aws.launcher._ask", lambda *arguments: asked.append(arguments))
+    folder.mkdir(parents=True)
+    fields = {"url": url, "pid": os.getpid(), "started": "x", "access_key": "a", "secret_key": "b"}
+    (folder / "server.json").write_text(json.dumps(fields))
+    assert embedded_aws.find(folder) is None
+    assert embedded_aws.stop(folder) is False
+    assert asked == []
+
+
+def test_stop_ends_no_process_but_an_embedded_aws(folder, sleeper):
+    doctored(folder, pid=sleeper.pid)
+    assert embedded_aws.stop(folder) is False
+    assert sleeper.poll() is None
+
+
+def test_stop_ends_no_server_that_listens_elsewhere(folder):
+    other = embedded_aws.start(folder.with_name("other"))
+    try:
+        doctored(folder, pid=other.pid)
+        assert embedded_aws.stop(folder) is False
+        assert embedded_aws.find(other.folder) == other
+    finally:
+        embedded_aws.stop(other.folder)
+
+
+def test_a_state_file_that_is_a_link_is_not_followed(folder, tmp_path):
+    doctored(folder)
+    (folder / "server.json").rename(tmp_path / "elsewhere.json")
+    (folder / "server.json").symlink_to(tmp_path / "elsewhere.json")
+    assert embedded_aws.find(folder) is None
+
+
 def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(folder):
     server = embedded_aws.start(folder)
     state = (folder / "server.json").read_text()
@@ -272,7 +323,7 @@ def test_a_hanging_server_can_be_stopped(folder, monkeypatch):
 
 
 def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, monkeypatch):
-    monkeypatch.setattr("labkit.embedded_aws.launcher.proof", lambda started: "of another version")
+    monkeypatch.setattr("labkit.embedded_aws.launcher.proof", lambda *_: "of another version")
     with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
         embedded_aws.start(folder)
     assert str(refused.value).startswith("The embedded AWS ended right after its start; ")

@@ -7,8 +7,12 @@ import pytest
 from account import until
 from botocore.exceptions import ClientError
 
+from labkit.embedded_aws.credentials import Identity
 from labkit.embedded_aws.http import dispatcher
 from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.state import Keys
+
+AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
 
 
 def environ(**more):
@@ -20,15 +24,17 @@ def environ(**more):
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "HTTP_HOST": "127.0.0.1",
-        "HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, Signature=0",
+        "HTTP_AUTHORIZATION": AUTHORIZATION,
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(b"body"),
-        "headers.sent": [],
+        "headers.sent": [("Authorization", AUTHORIZATION)],
     } | more
 
 
 def answer(monkeypatch, handler):
     monkeypatch.setitem(dispatcher._SERVICES, "sts", handler)
+    owner = Identity("arn:aws:iam::123456789012:root", Keys("a", "b"))
+    monkeypatch.setattr(dispatcher, "_signer", lambda *_: owner)
     return dispatcher.Dispatcher(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
 
 

@@ -257,7 +257,7 @@ ENTIRE = {
     ],
 )
 def test_what_is_no_image_is_refused(data):
-    with pytest.raises(Refused, match="no JPEG, PNG or WebP image") as caught:
+    with pytest.raises(Refused, match="not a JPEG, PNG or WebP image") as caught:
         resize(data, half)
     assert caught.value.reason == "not_an_image"
 

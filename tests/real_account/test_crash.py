@@ -66,12 +66,12 @@ def begin(account, what, options):
 
 def same_machine(account, lab, options):
     """The journal is there."""
-    return account.open(workspace=lab.workspace, suffix=lab.settings.suffix, **options)
+    return account.open(workspace=lab.workspace, suffix=lab.definition.suffix, **options)
 
 
 def another_machine(account, lab, options):
     """The journal is not there: tags and the suffix are all there is to go by."""
-    again = account.open(suffix=lab.settings.suffix, **options)
+    again = account.open(suffix=lab.definition.suffix, **options)
     take_over(again, find_things(again))
     return again
 

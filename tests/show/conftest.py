@@ -1,5 +1,6 @@
 """Hand-made results, so that views are tested without any AWS."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ BEGAN = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 def survey_of():
     """A survey with every part made, except those that are named with a state and a trouble."""
 
-    def make(changes=None, definition=None):
+    def make(changes=None, definition=None, state=MADE):
         definition = definition or Definition(suffix="ab3x9")
         parts = [
             Part("bucket", definition.bucket_name, MADE),
@@ -37,6 +38,7 @@ def survey_of():
                 Part("logs", branch.log_group, MADE, "3 invocations logged", function=name),
                 Part("results", branch.folder, MADE, "3 results", function=name),
             ]
+        parts = [replace(part, state=state) for part in parts]
         for part in list(parts):
             for (kind, branch), (state, trouble) in (changes or {}).items():
                 if part.kind == kind and part.function == branch:

@@ -1,4 +1,4 @@
-"""Every request comes in here: is it from an AWS client on this machine, and which service is it for?
+"""Every request comes in here: is it from a program on this machine, who signed it, and which service is it for?
 
 moto's own server routes by host name through Flask; a client with an endpoint URL says which service it means in
 its signature, so that the service's response class can be called straight away.
@@ -6,13 +6,11 @@ its signature, so that the service's response class can be called straight away.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from botocore.exceptions import ClientError
 from moto.core.request import (
@@ -28,12 +26,20 @@ from moto.sns.responses import SNSResponse
 from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
+from labkit.embedded_aws import credentials
+from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.http import signatures
+from labkit.embedded_aws.http.auth_errors import auth_error
+from labkit.embedded_aws.http.errors import AwsError, error_answer
+from labkit.embedded_aws.http.post_policy import PostForm
+from labkit.embedded_aws.http.received import Received
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.services import s3_fast_path, s3_permissions
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
 from labkit.embedded_aws.services.s3 import S3Response
+from labkit.embedded_aws.services.s3_permissions import S3Request
 from labkit.embedded_aws.services.sqs import SQSResponse
-from labkit.embedded_aws.state import ACCOUNT
+from labkit.embedded_aws.state import ACCOUNT, PARTITION, REGION
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +52,6 @@ _SERVICES: dict[str, Callable[..., Any]] = {
     "sts": TokenResponse.dispatch,
 }
 _MOST_ATTEMPTS = 5
-_TYPE_XML = [("Content-Type", "text/xml")]
-_TYPE_JSON = [("Content-Type", "application/json")]
 
 
 class _ServerRequest(Request):
@@ -66,82 +70,118 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any]) -> Answer:
         """Answer one request."""
-        refusal = _refusal(environ)
-        if refusal:
-            return Answer(403, _TYPE_XML, _xml_error("AccessDenied", refusal))
-        path = environ["PATH_INFO"]
-        if path.startswith("/_embedded_aws/"):
-            return self._control(environ["REQUEST_METHOD"], path, environ)
-        self.last_request = time.monotonic()
-        service = _service(environ)
-        if service is None:
-            return Answer(403, _TYPE_XML, _xml_error("AccessDenied", "The request carries no AWS credentials."))
+        service = "s3"
         try:
-            if service == "s3":
-                return _ask_s3(path, environ)
-            handler = _SERVICES.get(service)
-            return _not_here(service, environ) if handler is None else _ask(handler, environ)
+            _refuse_web_pages(environ)
+            path = environ["PATH_INFO"]
+            if path.startswith("/_embedded_aws/"):
+                return self._control(environ["REQUEST_METHOD"], path, environ)
+            request = Received(environ)
+            service = _meant(request)
+            signature = signatures.read(request)
+            if signature is not None:
+                service = signature.service
+                caller = _signer(signature, request)
+            else:
+                caller = None
+            return self._answer(service, caller, request, environ)
+        except AwsError as error:
+            return error_answer(error, service, environ)
         except Exception:
             _log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["RAW_URI"])
-            message = "The embedded AWS could not do this; its log says why."
-            if _wants_json(environ):
-                return Answer(500, _TYPE_JSON, _json_error("InternalFailure", message))
-            return Answer(500, _TYPE_XML, _xml_error("InternalError", message))
+            code = "InternalError" if service == "s3" else "InternalFailure"
+            failure = AwsError(code, "The embedded AWS could not do this; its log says why.", 500)
+            return error_answer(failure, service, environ)
+
+    def _answer(self, service: str, caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
+        if service == "s3":
+            answer = _ask_s3(caller, request, environ)
+        elif caller is None:
+            raise auth_error("anonymous", service)
+        else:
+            handler = _SERVICES.get(service)
+            if handler is None:
+                message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS and "
+                raise AwsError("NotImplemented", message + "CloudWatch Logs.", 501)
+            self.last_request = time.monotonic()
+            answer = _ask(handler, environ)
+        self.last_request = time.monotonic()  # who is refused does not keep the server alive
+        return answer
 
 
-def _refusal(environ: dict[str, Any]) -> str | None:
-    """Say why the request must come from a web page, or None.
+def _refuse_web_pages(environ: dict[str, Any]) -> None:
+    """Raise AwsError when the request must come from a web page.
 
     A page on another site reaches 127.0.0.1 under its own name (DNS rebinding) or across sites, which the
     browser always declares; AWS clients send none of these headers.
     """
     host = str(environ.get("HTTP_HOST", "")).rsplit(":", 1)[0]
     if host not in ("127.0.0.1", "localhost"):
-        return f"The embedded AWS answers at 127.0.0.1 and localhost only, not at {host!r}."
+        message = f"The embedded AWS answers at 127.0.0.1 and localhost only, not at {host!r}."
+        raise AwsError("AccessDenied", message, 403)
     for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE"):
         if name in environ:
-            return "The embedded AWS does not answer web pages."
-    return None
+            raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
 
 
-def _service(environ: dict[str, Any]) -> str | None:
-    """Return the service that the request is signed for."""
-    authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
-    _, found, scope = authorization.partition("Credential=")
-    if found:
-        return _signed_for(scope.split(",", 1)[0])
-    if authorization.startswith("AWS "):
-        return "s3"
-    query = parse_qs(environ["QUERY_STRING"])
-    if "X-Amz-Credential" in query:
-        return _signed_for(query["X-Amz-Credential"][0])
-    return "s3" if "AWSAccessKeyId" in query else None
+def _meant(request: Received) -> str:
+    """Return which service a request without a signature is for, as far as it can be told."""
+    if target := request.header("x-amz-target"):
+        return "sqs" if target.startswith("AmazonSQS.") else "logs"
+    if request.raw_path.startswith("/20") and "/functions" in request.raw_path:
+        return "lambda"
+    if request.raw_path == "/" and (request.method == "POST" or "Action" in request.query):
+        return "sts"  # or another that answers as it does
+    return "s3"
 
 
-def _signed_for(scope: str) -> str | None:
-    """Take the service out of `<access key>/<date>/<region>/<service>/aws4_request`."""
-    parts: list[str] = scope.split("/")
-    return parts[-2] if len(parts) >= 5 else None
+def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request: Received) -> Identity:
+    """Return who signed the request; raises AwsError when nobody that we know did."""
+    identity = credentials.find(signature.access_key)
+    service = signature.service
+    if identity is None:
+        raise auth_error("unknown key", service, AWSAccessKeyId=signature.access_key)
+    if not signatures.same(identity.session_token or "", signature.token):
+        raise auth_error("token", service)
+    signature.verify(request, identity)
+    if identity.expires is not None and identity.expires.replace(tzinfo=UTC) < datetime.now(UTC):
+        raise auth_error("expired token", service)
+    return identity
 
 
-def _access_key(environ: dict[str, Any]) -> str:
-    authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
-    return authorization.partition("Credential=")[2].partition("/")[0]
-
-
-def _ask_s3(path: str, environ: dict[str, Any]) -> Answer:
-    bucket, _, key = path.encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
-    backend = s3_backends[ACCOUNT]["aws"]
-    method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
-    refusal = s3_permissions.refusal(_access_key(environ), method, backend, bucket, key, query)
-    if refusal:
-        return Answer(403, _TYPE_XML, _xml_error("AccessDenied", refusal))
+def _ask_s3(caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
+    bucket, _, key = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
+    backend = s3_backends[ACCOUNT][PARTITION]
+    headers = request.hoisted | {name: request.header(name) for name in request.headers}
+    asked = S3Request(request.method, bucket, key, request.raw_query, headers)
+    if (
+        caller is None
+        and request.method == "POST"
+        and not key
+        and "multipart/form-data" in headers.get("content-type", "")
+    ):
+        form = PostForm(environ, bucket)
+        caller = form.sender()
+        asked = S3Request("PUT", bucket, form.key, "", {f"x-amz-{name}": value for name, value in form.fields.items()})
+    refused = s3_permissions.refusal(caller, asked, backend)
+    if refused:
+        raise AwsError("AccessDenied", refused, 403)
+    _vouch(request, environ)
     plain = s3_fast_path.answer(environ, backend, bucket, key)
     if plain is not None:
         return plain
     if key:
         return _ask(S3Response.key_dispatch, environ)
     return _ask(S3Response.ambiguous_dispatch if bucket else S3Response.bucket_dispatch, environ)
+
+
+def _vouch(request: Received, environ: dict[str, Any]) -> None:
+    """Tell moto that the request may pass: it has its own doubts about whatever has no Authorization header."""
+    if "authorization" in request.headers:
+        return
+    environ["HTTP_AUTHORIZATION"] = f"AWS4-HMAC-SHA256 Credential=none/20260101/{REGION}/s3/aws4_request"
+    for name, value in request.hoisted.items():
+        environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
 
 
 def _ask(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
@@ -172,22 +212,3 @@ def _ask_once(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
         status, headers, body = 400, {}, error.response["Error"]["Message"]
     content = body.encode() if isinstance(body, str) else body or b""
     return Answer(int(status), [(name, str(value)) for name, value in headers.items()], content)
-
-
-def _not_here(service: str, environ: dict[str, Any]) -> Answer:
-    message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS and CloudWatch Logs."
-    if _wants_json(environ):
-        return Answer(501, _TYPE_JSON, _json_error("NotImplemented", message))
-    return Answer(501, _TYPE_XML, _xml_error("NotImplemented", message))
-
-
-def _wants_json(environ: dict[str, Any]) -> bool:
-    return "json" in environ.get("CONTENT_TYPE", "") or "/functions" in environ["PATH_INFO"]
-
-
-def _json_error(code: str, message: str) -> bytes:
-    return json.dumps({"__type": code, "message": message}).encode()
-
-
-def _xml_error(code: str, message: str) -> bytes:
-    return f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode()

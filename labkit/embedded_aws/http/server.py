@@ -20,6 +20,8 @@ from urllib.parse import unquote_to_bytes
 
 _log = logging.getLogger(__name__)
 _MAX_HEAD_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 5 * 1024**3  # the largest that AWS takes in one request, an object of S3
+_PIECE_BYTES = 16 * 1024**2
 _IDLE_SECONDS = 120.0
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -120,25 +122,38 @@ def _read_body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return b"".join(_chunks(stream))
     length = headers.get("content-length", "0")
-    if not length.isdigit():
+    if not length.isascii() or not length.isdigit() or int(length) > _MAX_BODY_BYTES:
         raise BadRequest("malformed Content-Length")
-    body = stream.read(int(length))
-    if len(body) < int(length):
-        raise ConnectionError("the client hung up in mid-request")
-    return body
+    return _read_exactly(stream, int(length))
+
+
+def _read_exactly(stream: BinaryIO, length: int) -> bytes:
+    """Read so much, piece by piece: memory is taken for what comes, not for what is promised."""
+    pieces = []
+    while length:
+        piece = stream.read(min(length, _PIECE_BYTES))
+        if not piece:
+            raise ConnectionError("the client hung up in mid-request")
+        pieces.append(piece)
+        length -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _chunks(stream: BinaryIO) -> Iterable[bytes]:
+    room = _MAX_BODY_BYTES
     while True:
         size_line = stream.readline(1024).split(b";")[0].strip()
         try:
             size = int(size_line, 16)
         except ValueError as error:
             raise BadRequest("malformed chunk") from error
+        room -= size
+        if size < 0 or room < 0:
+            raise BadRequest("malformed chunk")
         if size == 0:
             _read_headers(stream)
             return
-        yield stream.read(size)
+        yield _read_exactly(stream, size)
         stream.readline(16)
 
 

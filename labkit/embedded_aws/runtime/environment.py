@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from labkit.embedded_aws.runtime.logs import LogStream, Output, Report, timestamp
 from labkit.embedded_aws.runtime.memory import PeakMemory
 from labkit.embedded_aws.runtime.runtime_api import API, Call, Connection, RuntimeApi
@@ -169,6 +171,7 @@ class Environment:
         finally:
             os.close(output_end)
         self._memory = PeakMemory(self.pid)
+        self._api.process = psutil.Process(self.pid)
         self._selector.register(self._output_fd, selectors.EVENT_READ)
 
     def _init(self, seconds: float) -> None:

@@ -1,16 +1,22 @@
 """The Runtime API of one environment: where its process asks for events and hands in what came of them.
 
-It has no thread: whoever drives the environment waits on the selector and gets the calls that are there.
+It has no thread: whoever drives the environment waits on the selector and gets the calls that are there. Any program
+on this machine can connect to 127.0.0.1, and an event belongs to its function alone: the kernel's tables tell whose
+the other end of a connection is, and whoever is not the environment's own process is turned away unheard.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 from dataclasses import dataclass
 
+import psutil
+
+_log = logging.getLogger(__name__)
 API = b"/2018-06-01/runtime/"
 
 
@@ -35,7 +41,7 @@ class Call:
 
 
 class RuntimeApi:
-    """A small HTTP server on 127.0.0.1, for one process."""
+    """A small HTTP server on 127.0.0.1, for one process, which is named when it has been started."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         """Listen; `selector` is told of all that may have something to read."""
@@ -44,6 +50,7 @@ class RuntimeApi:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=8)
         self._listener.setblocking(False)
         self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.process: psutil.Process | None = None
         self.waiting: Connection | None = None  # the connection of the pending `next`
         selector.register(self._listener, selectors.EVENT_READ)
 
@@ -52,7 +59,11 @@ class RuntimeApi:
         if key.fileobj is not self._listener:
             return self._read(key.data)
         with contextlib.suppress(BlockingIOError):
-            connected, _ = self._listener.accept()
+            connected, peer = self._listener.accept()
+            if not self._is_own(peer):
+                _log.warning("A connection to the Runtime API at %s came from another process; refused.", self.host)
+                connected.close()
+                return []
             connected.setblocking(False)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(connected, bytearray())
@@ -74,19 +85,18 @@ class RuntimeApi:
             return []
         connection.received += data
         call = _parse(connection)
-        if call is None:
-            return []
-        if not self._trusted(call):
-            self.reply(connection, b"403 Forbidden", b"")
-            self._hang_up(connection)
-            return []
-        return [call]
+        return [] if call is None else [call]
 
-    def _trusted(self, call: Call) -> bool:
-        """A browser always tells where it comes from, or calls us by another name; the runtime does neither."""
-        return call.headers.get(b"host") == self.host.encode() and not any(
-            name in (b"origin", b"referer") or name.startswith(b"sec-fetch") for name in call.headers
-        )
+    def _is_own(self, peer: tuple[str, int]) -> bool:
+        """Return whether the process itself holds the other end of a connection."""
+        if self.process is None:
+            return False
+        try:
+            connections = self.process.net_connections(kind="tcp4")
+        except psutil.Error:
+            return False  # it has ended
+        here = self._listener.getsockname()
+        return any(connection.laddr == peer and connection.raddr == here for connection in connections)
 
     def note_next(self, call: Call) -> None:
         """Remember who waits for an event; anything else is not found."""
