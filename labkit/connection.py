@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError
 from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, telling
+from labkit.patience import Patience
 
 PLACES = ("local", "endpoint", "aws")
 LOCAL_FOLDER = Path(".labkit") / "local"  # the embedded AWS's own folder in a workspace
@@ -44,6 +45,7 @@ class Connection:
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
     profile: str | None = None
     calls: CallLog = field(default_factory=CallLog)
+    patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,7 @@ class Connection:
             self._clients[service] = self.session.client(
                 service, endpoint_url=self.endpoint_url, config=_config(self.where)
             )
+            self.patience.attach(self._clients[service])
         return self._clients[service]
 
     @cached_property

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from labkit.errors import LabError
 from labkit.result import counted
 
 LOCKED_S = 30  # longer than any line takes to write
+FRESH = timedelta(minutes=5)  # longer than AWS takes to see what was made
 # What a line has to have, by its event.
 MEMBERS = {
     "opened": ("suffix",),
@@ -200,6 +201,12 @@ class Journal:
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """What is there now, or may be, in the order in which it was last begun."""
         return tuple(entry for entry in self._state().alive.values() if kind in (None, entry.kind))
+
+    def fresh(self, kind: str, within: timedelta = FRESH) -> list[str]:
+        """The names of what was made of a kind lately: AWS may not have told all its services yet."""
+        since = datetime.now(UTC) - within
+        made = [e for e in self.entries() if kind in e.kind and e.state == "created"]
+        return [entry.name for entry in made if entry.time is not None and entry.time > since]
 
     def lost(self) -> tuple[Entry, ...]:
         """What went with an embedded AWS that has stopped, and was not made again since."""

@@ -141,6 +141,8 @@ def open_lab(
     with journal.locked():
         definition = _defined(journal, connection, wanted)
         journal.open(suffix=definition.suffix, instance=connection.instance, definition=definition.as_data())
+    if connection.where != "local":  # where one process keeps all records, nothing lags
+        connection.patience.fresh = journal.fresh
     return Lab(definition, connection, journal, workspace)
 
 

@@ -7,7 +7,10 @@ they lean on, so that no function is called without its queue, and no photo is a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 
+from labkit.errors import WaitedTooLong
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, ExistingBucket
@@ -24,6 +27,7 @@ from labkit.resources.subscription import Subscription
 from labkit.resources.topic import Topic
 from labkit.resources.topic_policy import TopicPolicy
 from labkit.resources.trigger import Trigger
+from labkit.waiting import wait_until
 
 __all__ = [
     "KINDS",
@@ -46,9 +50,12 @@ __all__ = [
     "TopicPolicy",
     "Trigger",
     "judge",
+    "judge_settled",
     "resource_of",
     "resources",
 ]
+
+SETTLED_WITHIN = timedelta(minutes=1)
 
 KINDS: tuple[type[Resource], ...] = (
     Topic,
@@ -84,7 +91,31 @@ def resource_of(lab: Lab, entry: Entry) -> Resource | None:
 
 def judge(snapshot: Snapshot, *kinds: type[Resource]) -> tuple[Line, ...]:
     """The lines of all resources of these kinds (of all kinds, if none is named), branch by branch."""
-    found = [one for kind in kinds or KINDS for one in kind.of(snapshot.lab)]
-    order = [branch.name for branch in snapshot.lab.branches]
-    found.sort(key=lambda one: order.index(one.branch.name) if one.branch else -1)
-    return tuple(line for one in found for line in snapshot.judge(one))
+    return tuple(line for one in _of(snapshot.lab, kinds) for line in snapshot.judge(one))
+
+
+def judge_settled(lab: Lab, *kinds: type[Resource]) -> tuple[Line, ...]:
+    """The same, once AWS shows what this lab has written within the last minute.
+
+    AWS may answer with what was before: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html.
+    What was not written lately, and what is on the embedded AWS, is not waited for.
+    """
+    snapshot = Snapshot(lab)
+
+    def look() -> bool:
+        nonlocal snapshot
+        snapshot = Snapshot(lab)
+        fresh = {(kind.kind, name) for kind in kinds for name in lab.journal.fresh(kind.kind, SETTLED_WITHIN)}
+        lagging = (line for one in _of(lab, kinds) if one.key in fresh for line in snapshot.judge(one))
+        return all(line.passed for line in lagging)
+
+    if lab.definition.where != "local":
+        with suppress(WaitedTooLong):
+            wait_until(look, what="AWS to show what was just written", seconds=SETTLED_WITHIN.total_seconds())
+    return judge(snapshot, *kinds)
+
+
+def _of(lab: Lab, kinds: tuple[type[Resource], ...]) -> list[Resource]:
+    order = [branch.name for branch in lab.branches]
+    found = [one for kind in kinds or KINDS for one in kind.of(lab)]
+    return sorted(found, key=lambda one: order.index(one.branch.name) if one.branch else -1)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
-from labkit.errors import LabError, error_code, error_message
+from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.packages import Package, build_package
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, UNDERWAY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, as_tag_list, found_or_none, template_resource
 from labkit.resources.role import Role, judge_role
-from labkit.waiting import wait_until
 
 READY_WITHIN_S = 120  # Lambda takes seconds to make a function; the waiters ask once a second
-ROLE_SEEN_WITHIN_S = 60  # IAM takes seconds to tell Lambda of a new role
 
 
 class Function(Resource):
@@ -68,16 +66,11 @@ class Function(Resource):
         """Make it with this zip and these changes of its configuration; wait until it can be invoked."""
         wanted = {**self.configuration(), **changes}
         request = {**wanted, "FunctionName": self.name, "Code": {"ZipFile": code}, "Tags": self.lab.definition.tags}
-        wait_until(
-            lambda: unless_role_unknown(lambda: self.lab.client("lambda").create_function(**request)),
-            what=f"Lambda to be allowed to assume the role {wanted['Role']}",
-            seconds=ROLE_SEEN_WITHIN_S,
-            hint="It must trust lambda.amazonaws.com and let the function take from its queue: create_roles(lab).",
-        )
-        self.wait_until_active()
+        self.lab.client("lambda").create_function(**request)
+        self.wait_until_ready()
         return {"arn": self.arn}
 
-    def wait_until_active(self) -> None:
+    def wait_until_ready(self) -> None:
         """Wait until it can be invoked. Raises LabError with Lambda's reason if it fails, or takes too long."""
         self._wait_for("function_active_v2")
 
@@ -100,12 +93,8 @@ class Function(Resource):
             ) from error
 
     def update(self, call: Callable[[], Any]) -> None:
-        """Change it, and wait until Lambda has taken that over; another kernel's change is waited for."""
-        wait_until(
-            lambda: unless_updating(call),
-            what=f"another change of {self.name} to be done",
-            seconds=READY_WITHIN_S,
-        )
+        """Change it, and wait until Lambda has taken that over."""
+        call()
         self.wait_until_updated()
 
     def erase(self) -> None:
@@ -250,31 +239,3 @@ class Function(Resource):
             tuple(branch.function_arn for branch in lab.branches),
         )
         yield Right("ListFunctionsAndTriggers", "lambda", "ListFunctions", ("*",))
-
-
-def role_unknown_to_lambda(error: ClientError) -> bool:
-    """True if Lambda may not yet assume a role that was just made: it takes seconds for IAM to tell everyone."""
-    message = error_message(error)
-    return error_code(error) == "InvalidParameterValueException" and (
-        "cannot be assumed by Lambda" in message or "does not have permissions to call" in message
-    )
-
-
-def unless_role_unknown(call: Callable[[], Any]) -> Any:
-    """The answer of a call; None while Lambda does not know the role."""
-    try:
-        return call()
-    except ClientError as error:
-        if role_unknown_to_lambda(error):
-            return None
-        raise
-
-
-def unless_updating(call: Callable[[], Any]) -> Any:
-    """The answer of a call; None while Lambda works on an earlier change of the function."""
-    try:
-        return call()
-    except ClientError as error:
-        if error_code(error) == "ResourceConflictException":
-            return None
-        raise

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
-from labkit import policy
-from labkit.errors import LabError, error_message, telling
+from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import NOT_OURS, OURS, Ownership, Resource, Right
-from labkit.resources.topic_policy import TopicPolicy
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, REFUSED_NOTIFICATION_NAME
-from labkit.waiting import wait_until
 
 CONFIGURATION_KINDS = (
     "TopicConfigurations",
@@ -23,10 +18,8 @@ CONFIGURATION_KINDS = (
     "LambdaFunctionConfigurations",
     "EventBridgeConfiguration",
 )
-CANNOT_VALIDATE = "Unable to validate the following destination configurations"
 ALL_CREATED = "s3:ObjectCreated:*"
 CREATED = (ALL_CREATED, "s3:ObjectCreated:Put")
-POLICY_SEEN_WITHIN_S = 30
 
 
 class Notification(Resource):
@@ -113,41 +106,24 @@ class Notification(Resource):
         return Ownership(OURS, f"it tells {found['TopicArn']}")
 
     def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
-        """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was.
-
-        A policy that was just set on the topic can take seconds to be seen by S3: for that alone it is tried again.
-        """
+        """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was."""
         before = self.configuration() if found is None else found
         made = not same_rule(self._own(before), self.rule())
         if made:
             after = self.with_own(before, self.rule())
             with self.journaled_create():
-                allowed = policy.allows(
-                    [next(TopicPolicy.of(self.lab)).read()], next(TopicPolicy.of(self.lab)).request()
-                )
-                wait_until(
-                    lambda: self._put(after, forgive=allowed),
-                    what="S3 to see the topic's new policy",
-                    seconds=POLICY_SEEN_WITHIN_S,
-                    hint=self.hint_if_refused(),
-                )
+                self._put(after)
         self.lab.journal.created(*self.key, **self.facts)
         return made
 
     def make(self) -> dict[str, Any]:
-        self._put(self.with_own(self.configuration(), self.rule()), forgive=False)
+        self._put(self.with_own(self.configuration(), self.rule()))
         return dict(self.facts)
 
-    def _put(self, configuration: Mapping[str, Any], *, forgive: bool) -> bool:
-        try:
-            self.lab.client("s3").put_bucket_notification_configuration(
-                Bucket=self.bucket.name, NotificationConfiguration=configuration
-            )
-        except ClientError as error:
-            if forgive and CANNOT_VALIDATE in error_message(error):
-                return False
-            raise
-        return True
+    def _put(self, configuration: Mapping[str, Any]) -> None:
+        self.lab.client("s3").put_bucket_notification_configuration(
+            Bucket=self.bucket.name, NotificationConfiguration=configuration
+        )
 
     def hint_if_refused(self) -> str:
         """What is missing as a rule."""

@@ -8,18 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
-from labkit.errors import error_code
 from labkit.lab import Lab
 from labkit.resources.function import Function
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, found_or_none, parsed, template_resource
 from labkit.result import counted
 from labkit.settings import DEAD_LETTER_RETENTION_S, MAX_RECEIVE_COUNT, VISIBILITY_FACTOR
-from labkit.waiting import wait_until
-
-DELETED_RECENTLY = ("AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently")
 
 
 @dataclass(frozen=True)
@@ -85,27 +79,10 @@ class AnyQueue(Resource):
         return dict(self.lab.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {})) if url else {}
 
     def make(self) -> dict[str, Any]:
-        """One call, repeated while SQS keeps the name of a queue that was deleted less than a minute ago.
-
-        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-        """
-        url = wait_until(
-            self._create_unless_deleted_recently,
-            what=f"SQS to free the name {self.name}, which was deleted less than a minute ago",
-            seconds=90,
+        answer = self.lab.client("sqs").create_queue(
+            QueueName=self.name, Attributes=self.attributes, tags=self.lab.definition.tags
         )
-        return {"arn": self.arn, "url": url}
-
-    def _create_unless_deleted_recently(self) -> str | None:
-        try:
-            answer = self.lab.client("sqs").create_queue(
-                QueueName=self.name, Attributes=self.attributes, tags=self.lab.definition.tags
-            )
-        except ClientError as error:
-            if error_code(error) in DELETED_RECENTLY:
-                return None
-            raise
-        return str(answer["QueueUrl"])
+        return {"arn": self.arn, "url": str(answer["QueueUrl"])}
 
     def known_facts(self, found: Mapping[str, str]) -> dict[str, Any]:
         return {"arn": self.arn, "url": found["QueueUrl"]}

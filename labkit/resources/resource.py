@@ -19,6 +19,7 @@ from labkit.errors import LabError, error_code, error_message, telling
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.resources.judgement import Line, Snapshot
+from labkit.waiting import wait_until
 
 # The codes with which each service says that a thing is not there.
 NOT_FOUND = frozenset(
@@ -57,6 +58,8 @@ FORBIDDEN = frozenset({"403", "AccessDenied", "AccessDeniedException", "Authoriz
 UNKNOWN_OPERATION = frozenset(
     {"501", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation", "405"}
 )
+
+SHOWN_WITHIN_S = 60  # AWS knows that it is there, and says so to whoever asks for it a little later
 
 OURS, NOT_OURS, UNKNOWN = "ours", "not ours", "unknown"
 
@@ -233,13 +236,18 @@ class Resource(ABC):
             try:
                 facts, made = (make or self.make)(), True
             except ClientError as error:
-                found = self.read() if error_code(error) in EXISTS else None
-                if found is None:
+                if error_code(error) not in EXISTS:
                     raise
-                self.refuse_foreign()  # another kernel was faster, or an answer was lost: is it this lab's?
+                # Another kernel was faster, or an answer was lost on its way: is what is there this lab's?
+                found = wait_until(self.read, what=f"AWS to show the {self.kind} {self.name}", seconds=SHOWN_WITHIN_S)
+                self.refuse_foreign()
+                self.wait_until_ready()
                 facts, made = self.known_facts(found), False
         self.lab.journal.created(*self.key, **facts)
         return made
+
+    def wait_until_ready(self) -> None:  # noqa: B027
+        """Wait until it can be used, for a kind that takes its time."""
 
     def seen(self, snapshot: Snapshot) -> bool:
         """Whether a reading of the lab has it."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
 from labkit.branch import Branch
-from labkit.errors import error_code
 from labkit.lab import Lab
-from labkit.resources.function import ROLE_SEEN_WITHIN_S, Function, unless_role_unknown
+from labkit.resources.function import Function
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, UNDERWAY, About, Line, Snapshot
 from labkit.resources.queue import Queue, queue_depth
 from labkit.resources.resource import Resource, Right, arn_of, found_or_none, template_resource
@@ -81,12 +78,7 @@ class Trigger(Resource):
             "FunctionResponseTypes": [PARTIAL_BATCH],
             "Tags": self.lab.definition.tags,
         }
-        found = wait_until(
-            lambda: unless_role_unknown(lambda: self.lab.client("lambda").create_event_source_mapping(**request)),
-            what=f"Lambda to be allowed to take from {self.queue_arn}",
-            seconds=ROLE_SEEN_WITHIN_S,
-            hint="The function's role must let it receive, delete and read attributes: create_roles(lab) sets that.",
-        )
+        found = self.lab.client("lambda").create_event_source_mapping(**request)
         self.wait_for_state(found["UUID"], "Disabled")
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
@@ -100,19 +92,15 @@ class Trigger(Resource):
         uuid = found["UUID"]
         client = self.lab.client("lambda")
         if found["State"] != "Enabling":
-            wait_until(
-                lambda: unless_in_use(lambda: client.update_event_source_mapping(UUID=uuid, Enabled=True)),
-                what="a trigger that is being changed",
-                seconds=CHANGED_WITHIN_S,
-            )
+            client.update_event_source_mapping(UUID=uuid, Enabled=True)
         return self.wait_for_state(uuid, "Enabled")
 
     def wait_for_state(self, uuid: str, state: str) -> dict[str, Any]:
         """There is no waiter for event source mappings: ask for the state."""
 
         def ask() -> dict[str, Any] | None:
-            answer = dict(self.lab.client("lambda").get_event_source_mapping(UUID=uuid))
-            return answer if answer["State"] == state else None
+            answer = found_or_none(self.lab.client("lambda").get_event_source_mapping, UUID=uuid)
+            return dict(answer) if answer and answer["State"] == state else None
 
         return wait_until(ask, what=f"the trigger of {self.name} to be {state}", seconds=CHANGED_WITHIN_S)
 
@@ -122,11 +110,7 @@ class Trigger(Resource):
         if found is None:
             return
         client, uuid = self.lab.client("lambda"), found["UUID"]
-        wait_until(
-            lambda: unless_in_use(lambda: client.delete_event_source_mapping(UUID=uuid)),
-            what="a trigger that is being changed",
-            seconds=CHANGED_WITHIN_S,
-        )
+        client.delete_event_source_mapping(UUID=uuid)
         wait_until(
             lambda: found_or_none(client.get_event_source_mapping, UUID=uuid) is None,
             what="the trigger to be gone",
@@ -250,14 +234,3 @@ def _mappings(lab: Lab, queue_arn: str | None) -> Iterator[dict[str, Any]]:
     of_queue = {"EventSourceArn": queue_arn} if queue_arn else {}
     for page in lab.client("lambda").get_paginator("list_event_source_mappings").paginate(**of_queue):
         yield from (dict(mapping) for mapping in page["EventSourceMappings"])
-
-
-def unless_in_use(call: Callable[[], Any]) -> Any:
-    """True once the call went through; None while Lambda is still creating or changing the mapping."""
-    try:
-        call()
-    except ClientError as error:
-        if error_code(error) == "ResourceInUseException":
-            return None
-        raise
-    return True

@@ -14,7 +14,7 @@ from labkit.branch import Branch
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.packages import Package, refusal_for
-from labkit.resources import LogGroup, Snapshot, judge
+from labkit.resources import LogGroup, judge_settled
 from labkit.result import Checks, Result, Table
 from labkit.settings import PARTIAL_BATCH
 from labkit.steps.roles import create_roles
@@ -209,7 +209,7 @@ def require_function(lab: Lab, branch: Branch) -> dict[str, Any]:
     entry = lab.journal.find(*function.key)
     if entry is None or entry.state != "created":
         function.refuse_foreign()
-        function.wait_until_active()  # whoever made it may have crashed while it was pending
+        function.wait_until_ready()  # whoever made it may have crashed while it was pending
         lab.journal.created(*function.key, arn=function.arn)
     return found
 
@@ -349,4 +349,4 @@ def create_functions(lab: Lab) -> Table[Deployed]:
 def check_functions(lab: Lab) -> Checks:
     """Look at each function, its role, its log group and its trigger, and at their timeouts. Changes nothing."""
     kinds = resources.Role, resources.ExistingRole, LogGroup, resources.Function, resources.Trigger
-    return Checks("functions, roles and triggers", judge(Snapshot(lab), *kinds))
+    return Checks("functions, roles and triggers", judge_settled(lab, *kinds))
