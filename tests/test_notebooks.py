@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import clean_up, open_lab, runner
+from labkit import clean_up, open_lab
+from labkit.run import runner
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 STORY = sorted(FOLDER.glob("0*.ipynb"))
