@@ -203,10 +203,9 @@ class Journal:
         return tuple(entry for entry in self._state().alive.values() if kind in (None, entry.kind))
 
     def fresh(self, kind: str, within: timedelta = FRESH) -> list[str]:
-        """The names of what was made of a kind lately: AWS may not have told all its services yet."""
+        """The names of what was begun or made of a kind lately: AWS may not have told all its services yet."""
         since = datetime.now(UTC) - within
-        made = [e for e in self.entries() if kind in e.kind and e.state == "created"]
-        return [entry.name for entry in made if entry.time is not None and entry.time > since]
+        return [e.name for e in self.entries() if kind in e.kind and e.time is not None and e.time > since]
 
     def lost(self) -> tuple[Entry, ...]:
         """What went with an embedded AWS that has stopped, and was not made again since."""

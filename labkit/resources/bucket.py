@@ -56,7 +56,7 @@ class Bucket(Resource):
         """Whether it is there and these credentials may see it."""
         s3 = self.lab.client("s3")
         try:
-            with telling(f"looking for the bucket {self.name}", "The name may belong to another account."):
+            with telling(f"looking for the bucket {self.name}", {"403": "The name may belong to another account."}):
                 return found_or_none(s3.head_bucket, Bucket=self.name) is not None
         except LabError as error:
             # A bucket that was begun, and that these credentials may not see, was never made: the name is someone's.

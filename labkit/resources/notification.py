@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
@@ -29,6 +29,9 @@ class Notification(Resource):
     """
 
     kind, step, notebook = "event notification", 3, "03_notification"
+    hints: ClassVar[Mapping[str, str]] = {
+        "InvalidArgument": "S3 may not publish to the topic: allow_s3_to_publish(lab) sets the policy that lets it."
+    }
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
@@ -124,10 +127,6 @@ class Notification(Resource):
         self.lab.client("s3").put_bucket_notification_configuration(
             Bucket=self.bucket.name, NotificationConfiguration=configuration
         )
-
-    def hint_if_refused(self) -> str:
-        """What is missing as a rule."""
-        return "S3 may not publish to the topic: allow_s3_to_publish(lab) sets the policy that lets it."
 
     def erase(self) -> None:
         """Take the rule out; others stay, and stay as they are.

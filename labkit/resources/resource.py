@@ -132,6 +132,7 @@ class Resource(ABC):
     notebook: ClassVar[str]
     named_by: ClassVar[str] = ""  # the member of a Branch that is its name
     planned: ClassVar[bool] = True  # listed before the lab is made; policies go without saying
+    hints: ClassVar[Mapping[str, str]] = {}  # what to try if AWS refuses to make it, by AWS's code
     deletable: ClassVar[bool] = True  # False: it goes with what it is put on, or outlives the lab
 
     def __init_subclass__(cls) -> None:
@@ -258,15 +259,11 @@ class Resource(ABC):
         return {"arn": self.arn}
 
     @contextmanager
-    def journaled_create(self, hint: str | None = None) -> Iterator[None]:
+    def journaled_create(self) -> Iterator[None]:
         """Around the calls that make it: the journal first, and a refusal that says what was being made."""
         self.lab.journal.creating(*self.key, **self.facts)
-        with telling(f"creating the {self.kind} {self.name}", hint or self.hint_if_refused()):
+        with telling(f"creating the {self.kind} {self.name}", self.hints):
             yield
-
-    def hint_if_refused(self) -> str | None:
-        """What to try if AWS refuses to make it; None if that follows from AWS's answer alone."""
-        return None
 
     def delete(self) -> None:
         """Delete it; that it is gone already is no error. The journal knows then."""

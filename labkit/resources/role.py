@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from botocore.exceptions import ClientError
 
@@ -44,6 +44,10 @@ class Role(Resource):
     """
 
     kind, step, notebook, named_by = "role", 4, "04_functions", "role_name"
+    # Learner Labs forbid making roles, and hand one out.
+    hints: ClassVar[Mapping[str, str]] = {
+        "AccessDenied": "Accounts that forbid iam:CreateRole have a role to use: open_lab(role_arn=...)."
+    }
 
     @classmethod
     def of(cls, lab: Lab) -> Iterator[Self]:
@@ -94,10 +98,6 @@ class Role(Resource):
             Tags=as_tag_list(self.lab.definition.tags),
         )
         return {"arn": self.arn}
-
-    def hint_if_refused(self) -> str:
-        """Learner Labs forbid making roles, and hand one out."""
-        return "Accounts that forbid iam:CreateRole have a role to use: open_lab(role_arn=...)."
 
     def put_policy(self) -> None:
         """Give it the inline policy of step 4, whatever that was before."""

@@ -50,20 +50,28 @@ class Trigger(Resource):
     def read(self) -> dict[str, Any] | None:
         """The mapping from its queue to its function.
 
-        Asked for by the queue: a mapping outlives its function, and AWS lists none for a function that is gone.
+        Asked for by the id that the journal keeps, since a list may lag; else by the queue: a mapping outlives its
+        function, and AWS lists none for a function that is gone.
         """
+        if uuid := self._uuid():
+            found = found_or_none(self.lab.client("lambda").get_event_source_mapping, UUID=uuid)
+            if found is not None:
+                return dict(found)
         function = self.lab.arn("lambda", f"function:{self.name}")
         mappings = _mappings(self.lab, self.queue_arn)
         return next((mapping for mapping in mappings if mapping["FunctionArn"] == function), None)
 
     def read_tags(self) -> dict[str, str]:
         """Its tags; a mapping that an older lab made has none."""
-        known = self.lab.journal.find(*self.key)
-        uuid = self.facts.get("uuid") or (known.facts.get("uuid") if known else None) or (self.read() or {}).get("UUID")
+        uuid = self._uuid() or (self.read() or {}).get("UUID")
         if uuid is None:
             return {}
         arn = self.lab.arn("lambda", f"event-source-mapping:{uuid}")
         return dict(self.lab.client("lambda").list_tags(Resource=arn).get("Tags", {}))
+
+    def _uuid(self) -> str | None:
+        known = self.lab.journal.find(*self.key)
+        return self.facts.get("uuid") or (known.facts.get("uuid") if known else None)
 
     def hangs_on(self) -> Resource | None:
         return self.queue

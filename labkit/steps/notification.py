@@ -17,6 +17,8 @@ from labkit.resources.bucket import bucket_of
 from labkit.result import Checks, Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX
 
+CANNOT_VALIDATE = "Unable to validate the following destination configurations"
+
 
 @dataclass(frozen=True)
 class Bucket(Result):
@@ -163,6 +165,8 @@ def try_without_policy(lab: Lab) -> Refusal:
         lab.client("s3").put_bucket_notification_configuration(Bucket=rule.bucket.name, NotificationConfiguration=after)
     except ClientError as error:
         lab.journal.deleted(*rule.key)
+        if CANNOT_VALIDATE not in error_message(error):
+            raise  # refused for another reason, which says nothing of the topic's policy
         return Refusal(topic.name, True, error_code(error), error_message(error))
     else:
         rule.delete()
