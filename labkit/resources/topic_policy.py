@@ -147,7 +147,8 @@ class TopicPolicy(Resource):
 
 def _set_by_someone(attributes: Mapping[str, str] | None) -> dict[str, Any] | None:
     found = parsed((attributes or {}).get("Policy"))
-    return found if any(one.get("Sid") != OF_SNS for one in as_list(found.get("Statement"))) else None
+    sids = [statement.get("Sid") for statement in as_list(found.get("Statement"))]
+    return None if not found or sids == [OF_SNS] else found
 
 
 def _found(passed: bool, statements: list[Mapping[str, Any]], why: str) -> str:

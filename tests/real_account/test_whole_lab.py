@@ -12,7 +12,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from labkit.steps.making import found_or_none
 
 import labkit
 from labkit import LabError, catch_up, clean_up, open_lab

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labkit.definition import Definition
 from labkit.insight.survey import Part, Survey
-from labkit.settings import FUNCTIONS, Settings
+from labkit.settings import FUNCTIONS
 from labkit.show import map as lab_map
 from labkit.show.cards import NAMELESS, STATES
 from labkit.show.map import PLACES, draw_lab
@@ -24,7 +25,7 @@ MORE = tuple(
     replace(FUNCTIONS[0], name=name, folder=folder)
     for name, folder in (("CreateGreyImage", "grey/"), ("CreateBlackAndWhiteThumbnail", "bw/"), ("CreateE", "e/"))
 )
-SHARED = Settings(suffix="twelve-chars", prefix="hannelore-x-", shared=True)
+SHARED = Definition(suffix="twelve-chars", prefix="hannelore-x-", where="aws")
 
 
 @pytest.fixture(autouse=True)
@@ -157,14 +158,14 @@ class TestWhatChanged:
 
     def test_is_nothing_on_a_first_map_on_the_same_once_more_and_on_that_of_another_lab(self, survey_of):
         draw_lab(survey_of())
-        for survey in (survey_of(), survey_of(settings=SHARED, state="missing")):
+        for survey in (survey_of(), survey_of(definition=SHARED, state="missing")):
             drawn = draw_lab(survey)
             assert "•" not in drawn.svg
             assert "Since the last map" not in str(drawn)
 
     def test_is_named_in_part_where_it_is_much(self, survey_of):
         draw_lab(survey_of(state="missing"))
-        assert re.search(r"Since the last map: bucket \(new\), .* and 29 more\.", draw_lab(survey_of()).caption)
+        assert re.search(r"Since the last map: bucket \(new\), .* and 26 more\.", draw_lab(survey_of()).caption)
 
 
 class TestItsWords:
@@ -175,20 +176,21 @@ class TestItsWords:
         assert drawn.forms[0].width == 960
 
     @pytest.mark.parametrize("here", [None, "upload", "results", FUNCTIONS[-1].name])
-    @pytest.mark.parametrize("settings", [Settings(suffix="ab3x9"), SHARED], ids=["short", "long"])
+    @pytest.mark.parametrize("definition", [Definition(suffix="ab3x9"), SHARED], ids=["short", "long"])
     @pytest.mark.parametrize("state", STATES)
-    def test_neither_overlap_nor_leave_the_map(self, survey_of, here, settings, state):
+    def test_neither_overlap_nor_leave_the_map(self, survey_of, here, definition, state):
         kinds = {part.kind for part in survey_of().parts}
         changes = dict.fromkeys(product(kinds, (function.name for function in FUNCTIONS)), (state, "it is broken"))
-        draw_lab(survey_of(settings=settings, state="missing"))
-        apart(draw_lab(survey_of(changes, settings), here))
+        draw_lab(survey_of(definition=definition, state="missing"))
+        apart(draw_lab(survey_of(changes, definition), here))
 
     @pytest.mark.parametrize("count", range(1, 7))
     def test_neither_overlap_nor_leave_the_map_of_so_many_functions(self, survey_of, count):
-        apart(draw_lab(survey_of(functions=(*FUNCTIONS, *MORE)[:count]), "functions"))
+        definition = Definition(suffix="ab3x9", functions=(*FUNCTIONS, *MORE)[:count])
+        apart(draw_lab(survey_of(definition=definition), "functions"))
 
     def test_break_after_hyphens_and_slashes_and_never_inside_a_word(self, survey_of):
-        for form in forms_of(draw_lab(survey_of(settings=SHARED))):
+        for form in forms_of(draw_lab(survey_of(definition=SHARED))):
             for group in cells(form).values():
                 assert all(line[-1] in "-/" for line in lines(group, "name")[:-1])
 

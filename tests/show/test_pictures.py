@@ -155,12 +155,12 @@ def test_errors_are_unfolded_with_their_traceback(logs_of):
     assert "all well" not in str(table)
 
 
-def test_requests_of_several_functions_are_one_table_by_time(logs_of):
+def test_invocations_of_several_functions_are_one_table_by_time(logs_of):
     table = log_table([logs_of("CreateThumbnail"), logs_of("CreateWebImage")])
     assert [row[0] for row in table.rows()] == ["CreateThumbnail", "CreateWebImage"] * 2
 
 
 def test_what_a_function_logs_cannot_break_the_page(logs_of):
     logs = logs_of(good=1)
-    evil = replace(logs.requests[0], error="<script>alert(1)</script>", status="error")
-    assert "<script>" not in html(log_table(replace(logs, requests=(evil,))))
+    evil = replace(logs.invocations[0], error="<script>alert(1)</script>", status="error")
+    assert "<script>" not in html(log_table(replace(logs, invocations=(evil,))))
