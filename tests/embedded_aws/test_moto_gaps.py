@@ -28,6 +28,7 @@ def environ(**more):
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(b"body"),
         "headers.sent": [("Authorization", AUTHORIZATION)],
+        "headers.by_name": {"authorization": [AUTHORIZATION]},
     } | more
 
 
