@@ -105,7 +105,7 @@ class HttpServer:
         keep_alive = version == "HTTP/1.1" and environ.get("HTTP_CONNECTION", "").lower() != "close"
         if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = _read_body(connection, stream, environ)
+        body = _read_body(stream, environ)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         _respond(connection, self._application(environ), keep_alive, head=method == "HEAD")
@@ -124,24 +124,20 @@ def _read_headers(stream: BufferedReader) -> list[tuple[str, str]]:
     return headers
 
 
-def _read_body(connection: socket.socket, stream: BufferedReader, environ: dict[str, Any]) -> bytes:
+def _read_body(stream: BufferedReader, environ: dict[str, Any]) -> bytes:
     if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
-        return b"".join(_chunks(connection, stream))
+        return b"".join(_chunks(stream))
     length = environ.get("CONTENT_LENGTH", "0")
     if not length.isascii() or not length.isdigit() or int(length) > _MAX_BODY_BYTES:
         raise BadRequest("malformed Content-Length")
-    return _read_exactly(connection, stream, int(length))
+    return _read_exactly(stream, int(length))
 
 
-def _read_exactly(connection: socket.socket, stream: BufferedReader, length: int) -> bytes:
-    """Read so much: first what the stream has read ahead, then straight from the connection.
-
-    That is done in pieces, so that memory is taken for what comes and not for what is promised.
-    """
-    pieces: list[bytes] = []
+def _read_exactly(stream: BufferedReader, length: int) -> bytes:
+    """Read so much, piece by piece: memory is taken for what comes, not for what is promised."""
+    pieces = []
     while length:
-        size = min(length, _PIECE_BYTES)
-        piece = connection.recv(size, socket.MSG_WAITALL) if pieces else stream.read1(size)
+        piece = stream.read(min(length, _PIECE_BYTES))
         if not piece:
             raise ConnectionError("the client hung up in mid-request")
         pieces.append(piece)
@@ -149,7 +145,7 @@ def _read_exactly(connection: socket.socket, stream: BufferedReader, length: int
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _chunks(connection: socket.socket, stream: BufferedReader) -> Iterable[bytes]:
+def _chunks(stream: BufferedReader) -> Iterable[bytes]:
     room = _MAX_BODY_BYTES
     while True:
         size_line = stream.readline(1024).split(b";")[0].strip()
@@ -163,7 +159,7 @@ def _chunks(connection: socket.socket, stream: BufferedReader) -> Iterable[bytes
         if size == 0:
             _read_headers(stream)
             return
-        yield _read_exactly(connection, stream, size)
+        yield _read_exactly(stream, size)
         stream.readline(16)
 
 
@@ -189,9 +185,9 @@ def _environ(method: str, target: str, version: str, headers: list[tuple[str, st
         "headers.by_name": by_name,
     }
     for name, value in headers:
-        if "_" in name:  # WSGI would take it for the name with hyphens, which is another
-            continue
         lowered, key = _names(name)
+        if "_" in name and not lowered.startswith("x-amz-meta-"):
+            continue  # WSGI would take it for the name with hyphens, which is another
         if lowered in by_name:
             by_name[lowered].append(value)
             environ[key] += f",{value}"
