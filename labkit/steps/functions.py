@@ -14,7 +14,7 @@ from labkit.branch import Branch
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.packages import Package, refusal_for
-from labkit.resources import LogGroup, judge_settled
+from labkit.resources import LogGroup, judge_settled, kinds_of_step
 from labkit.result import Checks, Result, Table
 from labkit.settings import PARTIAL_BATCH
 from labkit.steps.roles import create_roles
@@ -351,5 +351,4 @@ def create_functions(lab: Lab) -> Table[Deployed]:
 @telling("checking the functions")
 def check_functions(lab: Lab) -> Checks:
     """Look at each function, its role, its log group and its trigger, and at their timeouts. Changes nothing."""
-    kinds = resources.Role, resources.ExistingRole, LogGroup, resources.Function, resources.Trigger
-    return Checks("functions, roles and triggers", judge_settled(lab, *kinds))
+    return Checks("functions, roles and triggers", judge_settled(lab, *kinds_of_step(4)))
