@@ -371,10 +371,10 @@ def clean(yes: bool, **at: Any) -> None:
     if _place(at) == "local" and not _embedded_aws_runs():
         return
     lab = _open(at)
-    known = bool(lab.journal.entries())
-    found = find_things(lab) if at["suffix"] and not known else None
-    if known or (found and found.entries):
-        click.echo(str(found or inventory(lab)))
+    found = find_things(lab) if at["suffix"] and not lab.journal.entries() else None
+    there = inventory(lab) if found is None else None
+    if (found and found.entries) or (there and there.things):
+        click.echo(str(found or there))
         if not yes:
             click.confirm("Delete all of it?", abort=True)
     if found:

@@ -5,7 +5,8 @@ Whatever acts on a lab takes its facts from here, so that the next process has t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import Any
 from labkit.branch import Branch
 from labkit.errors import LabError
 from labkit.packages.runtimes import runtime_named
-from labkit.result import counted
 from labkit.settings import (
     FUNCTION_MEMORY_MB,
     FUNCTION_TIMEOUT_S,
     FUNCTIONS,
+    INGEST_FOLDER,
     PROJECT_TAG,
     VISIBILITY_FACTOR,
     FunctionSettings,
@@ -124,8 +125,10 @@ class Definition:
         )
 
     def as_data(self) -> dict[str, Any]:
-        """The definition as plain data, for the journal."""
-        functions = [{**asdict(f), "source": f.source and str(f.source)} for f in self.functions]
+        """The definition as plain data, just as JSON gives it back."""
+        functions = [
+            {**asdict(f), "box": f.box and list(f.box), "source": f.source and str(f.source)} for f in self.functions
+        ]
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"functions": functions}
 
     @classmethod
@@ -133,7 +136,7 @@ class Definition:
         """The definition in a journal's line. Raises LabError if it says something that no lab can be."""
         known = {field.name for field in fields(cls)}
         try:
-            functions = tuple(_function(one) for one in data["functions"])
+            functions = as_functions(_function(one) for one in data["functions"])
             given = {name: value for name, value in data.items() if name in known}
             return checked(cls(**{**given, "functions": functions}))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -149,7 +152,7 @@ class Definition:
                     hint=f"{', '.join(CHANGEABLE)} can. For another {name}, open a lab with another prefix.",
                 )
         if "functions" in changes:
-            changes["functions"] = tuple(changes["functions"])
+            changes["functions"] = as_functions(changes["functions"])
         if changes.get("runtime") is not None:
             runtime_named(changes["runtime"])
         return checked(replace(self, **changes))
@@ -160,18 +163,75 @@ def _function(data: Mapping[str, Any]) -> FunctionSettings:
     return FunctionSettings(**{**data, "box": box and tuple(box), "source": source and Path(source)})
 
 
-def checked(definition: Definition) -> Definition:
-    """The definition, if a lab can be made of it; else LabError, with what to give in its place."""
-    check_affix("prefix", definition.prefix)
-    check_affix("suffix", definition.suffix)
-    _check_number("function_timeout_s", definition.function_timeout_s, TIMEOUTS_S, "seconds")
-    _check_number("function_memory_mb", definition.function_memory_mb, MEMORIES_MB, "MB")
-    if not definition.functions or not all(isinstance(f, FunctionSettings) for f in definition.functions):
+TEXTS = ("region", "account", "partition", "where", "endpoint_url", "profile", "bucket", "role_arn", "runtime")
+
+
+def as_functions(given: Any) -> tuple[FunctionSettings, ...]:
+    """The functions that somebody gave, their sources as paths that hold in every folder.
+
+    Raises LabError if it is no list of FunctionSettings, or one says what no function can be.
+    """
+    if (
+        isinstance(given, str)
+        or not isinstance(given, Iterable)
+        or not (functions := tuple(given))
+        or not all(isinstance(function, FunctionSettings) for function in functions)
+    ):
         raise LabError(
             "functions has to be a list of FunctionSettings.",
             where="opening the lab",
             hint="The lab's own are in labkit.FUNCTIONS: functions=(*FUNCTIONS, another).",
         )
+    for function in functions:
+        _check_function(function)
+    return tuple(replace(one, source=one.source and Path(one.source).absolute()) for one in functions)
+
+
+def _check_function(function: FunctionSettings) -> None:
+    """Raise LabError for what AWS would refuse, or what would start the pipeline again with its own results."""
+    name = re.compile(r"[A-Za-z0-9_-]{1,34}")  # with prefix, -role- and suffix it makes a role's name of at most 64
+    wanted: dict[str, tuple[bool, str]] = {
+        "name": (_is_text(function.name, name), "letters, digits, - and _, at most 34"),
+        "queue": (_is_text(function.queue, name), "letters, digits, - and _, at most 34"),
+        "folder": (
+            _is_text(function.folder, re.compile(f"(?!{INGEST_FOLDER}).+/")),
+            f'a folder such as "grey/", and not {INGEST_FOLDER}, where results would start it again',
+        ),
+        "label": (_is_text(function.label, re.compile(r"[^/]*")), 'a text such as "GreyImage-"'),
+        "description": (_is_text(function.description, re.compile(r".{0,256}")), "a text of at most 256 characters"),
+        "box": (_is_box(function.box), "None, or two whole numbers of pixels such as (800, 800)"),
+        "source": (isinstance(function.source, str | Path | None), "a folder, or None"),
+    }
+    for member, (fits, what) in wanted.items():
+        if not fits:
+            raise LabError(
+                f"The {member} of a function can't be {getattr(function, member)!r}.",
+                where="opening the lab",
+                hint=f"Give {what}.",
+            )
+
+
+def _is_text(value: Any, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_box(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(pixels, int) and not isinstance(pixels, bool) and pixels > 0 for pixels in value)
+    )
+
+
+def checked(definition: Definition) -> Definition:
+    """The definition, if a lab can be made of it; else LabError, with what to give in its place."""
+    for name in TEXTS:
+        if not isinstance(getattr(definition, name), str | None):
+            raise LabError(f"{name} can't be {getattr(definition, name)!r}.", where="opening the lab")
+    check_affix("prefix", definition.prefix)
+    check_affix("suffix", definition.suffix)
+    _check_number("function_timeout_s", definition.function_timeout_s, TIMEOUTS_S, "seconds")
+    _check_number("function_memory_mb", definition.function_memory_mb, MEMORIES_MB, "MB")
     for part in ("name", "queue", "folder"):
         values = [getattr(function, part) for function in definition.functions]
         if twice := next((value for value in values if values.count(value) > 1), None):
@@ -204,11 +264,16 @@ def _check_number(name: str, value: Any, allowed: range, unit: str) -> None:
 
 def contradictions(kept: Definition, wanted: Mapping[str, Any]) -> str:
     """Where what is wanted differs from the lab that is open, both values named; empty if nowhere."""
-    words: dict[str, Callable[[Any], str]] = {
-        "functions": lambda functions: counted(len(functions), "function"),
-    }
     return "; ".join(
-        f"{name} is {words.get(name, repr)(getattr(kept, name))}, not {words.get(name, repr)(value)}"
+        f"{name} is {_in_words(getattr(kept, name))}, not {_in_words(value, getattr(kept, name))}"
         for name, value in wanted.items()
         if getattr(kept, name) != value
     )
+
+
+def _in_words(value: Any, other: Any = None) -> str:
+    """A value; functions by their names, with more of those that differ in something else from ones of that name."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    names = {function.name: function for function in other or ()}
+    return ", ".join(f.name if names.get(f.name) in (None, f) else repr(f) for f in value)

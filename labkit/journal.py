@@ -10,20 +10,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from labkit.definition import Definition, check_affix
 from labkit.errors import LabError
 from labkit.result import counted
 
 LOCKED_S = 30  # longer than any line takes to write
 FRESH = timedelta(minutes=5)  # longer than AWS takes to see what was made
+NEWLINE = b"\n"
 # What a line has to have, by its event.
 MEMBERS = {
     "opened": ("suffix",),
@@ -84,12 +87,13 @@ class _State:
                 self._open(line)
             case "restarted" if self.opened:
                 self._restart(line["instance"])
-            case "defined" if self.opened:
-                self.opened = Opened(self.opened.suffix, self.opened.instance, line["definition"])
+            case "defined" if self.opened and self.opened.suffix == line["definition"].get("suffix"):
+                self.opened = replace(self.opened, definition=line["definition"])
             case "closed":
                 self.opened = None
                 self.alive.clear()
                 self.lost.clear()
+                self.spoilt.clear()  # the lab that they spoke of is gone
             case "deleted":
                 key = (line["kind"], line["name"])
                 self.alive.pop(key, None)
@@ -101,6 +105,9 @@ class _State:
         now, instance = self.opened, line.get("instance")
         if now is not None and now.suffix == line["suffix"]:  # as the first version wrote a restart
             self._restart(instance)
+            assert self.opened is not None
+            if line.get("definition"):
+                self.opened = replace(self.opened, definition=line["definition"])
             return
         self.opened = Opened(line["suffix"], instance, line.get("definition", {}))
         self.alive.clear()
@@ -108,10 +115,10 @@ class _State:
 
     def _restart(self, instance: str | None) -> None:
         assert self.opened is not None
-        if instance != self.opened.instance:
+        if self.opened.instance not in (None, instance):  # none is known if the line that opened the lab is spoilt
             self.lost |= self.alive
             self.alive.clear()
-            self.opened = Opened(self.opened.suffix, instance, self.opened.definition)
+        self.opened = replace(self.opened, instance=instance)
 
     def _make(self, line: Mapping[str, Any]) -> None:
         key, event = (line["kind"], line["name"]), line["event"]
@@ -182,6 +189,12 @@ class Journal:
                     self._append({"event": "defined", "definition": definition})
             self._suffix = suffix
 
+    def redefine(self, definition: Mapping[str, Any]) -> None:
+        """Write down that the lab that is open is this one from now on."""
+        with self.locked():
+            self._require_open("writing down what the lab is")
+            self._append({"event": "defined", "definition": definition})
+
     def creating(self, kind: str, name: str, **facts: Any) -> None:
         """Write down that `name` is about to be made."""
         self._write("creating", kind, name, facts)
@@ -192,7 +205,9 @@ class Journal:
 
     def deleted(self, kind: str, name: str) -> None:
         """Write down that `name` is gone, or is no longer this lab's business."""
-        self._write("deleted", kind, name, {})
+        with self.locked():
+            if self._is_open():  # else another process has cleaned up meanwhile, and nothing is listed any more
+                self._append({"event": "deleted", "kind": kind, "name": name})
 
     def begun(self) -> tuple[tuple[str, str], ...]:
         """Kind and name of whatever this lab has begun to make, in that order, as often as it was begun."""
@@ -222,31 +237,39 @@ class Journal:
     def close(self) -> None:
         """Write down that nothing is left; the next lab opened here gets a new suffix."""
         with self.locked():
-            self._append({"event": "closed"})
+            if self._is_open():  # else another process has closed it, and may have begun another one
+                self._append({"event": "closed"})
+
+    def _is_open(self) -> bool:
+        now = self._state().opened
+        return now is not None and now.suffix == self._suffix
+
+    def _require_open(self, where: str) -> None:
+        if not self._is_open():
+            raise LabError(
+                "This lab was cleaned up, or begun again, by another notebook or command.",
+                where=where,
+                hint="Run the cell with open_lab() again, then go on.",
+            )
 
     def _write(self, event: str, kind: str, name: str, facts: Mapping[str, Any]) -> None:
         with self.locked():
-            now = self._state().opened
-            if now is None or now.suffix != self._suffix:
-                raise LabError(
-                    "This lab was cleaned up, or begun again, by another notebook or command.",
-                    where=f"writing down the {kind} {name}",
-                    hint="Run the cell with open_lab() again, then go on.",
-                )
+            self._require_open(f"writing down the {kind} {name}")
             known = self.find(kind, name) if event == "created" else None
             if known is None or known.state != "created" or {**known.facts, **facts} != known.facts:
-                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts), "lab": now.suffix})
+                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts), "lab": self._suffix})
 
     def _append(self, line: dict[str, Any]) -> None:
         """Write a line, whole or not at all, and wait until the disk has it."""
         text = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line})
-        with self.path.open("ab+") as file:
+        with self.path.open("ab+", buffering=0) as file:  # a buffer would try again what the disk has refused
             end = file.tell()
             if end and not self._ends_with_newline(file):
                 text = "\n" + text  # a crash tore the last line: leave it, and begin a new one
+            rest = f"{text}\n".encode()
             try:
-                file.write(f"{text}\n".encode())
-                file.flush()
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(end)  # a disk that is full takes half a line
@@ -255,7 +278,7 @@ class Journal:
     @staticmethod
     def _ends_with_newline(file: Any) -> bool:
         file.seek(-1, os.SEEK_END)
-        return bool(file.read(1) == b"\n")
+        return bool(file.read(1) == NEWLINE)
 
     def _state(self) -> _State:
         """What the file says by now; only what was added since the last question is read."""
@@ -269,55 +292,102 @@ class Journal:
                     self._take(file.read(size - self._read.read_to))
         except FileNotFoundError:
             self._read = _State()
+        except OSError as error:
+            raise LabError(
+                f"The lab's journal cannot be read: {error.strerror or error}.",
+                where=str(self.path),
+                hint="It lists what the lab has made: look at the permissions of the file and its folder.",
+            ) from error
         return self._read
 
     def _take(self, data: bytes) -> None:
         state = self._read
         for raw in re.findall(rb"[^\n]*\n|[^\n]+$", data):
-            whole = raw.endswith(b"\n")
-            if not whole and not raw.rstrip().endswith(b"}"):
+            whole = raw.endswith(NEWLINE)
+            line, reason = _line(raw)
+            if not whole and line is None:
                 return  # torn, or still being written: it is read once it has its end
             state.read_to += len(raw)
-            if raw == b"\n" and not state.ended:
+            if raw == NEWLINE and not state.ended:
                 state.ended = True
                 continue  # the end of the line before, which a crash had torn off
             state.lines, state.ended = state.lines + 1, whole
-            line, reason = _line(raw)
             if line is not None:
                 state.take(line)
-            elif reason:
+            if reason:
                 state.spoilt.append(Spoilt(state.lines, reason))
 
 
 def _line(raw: bytes) -> tuple[dict[str, Any] | None, str]:
-    """A line as it was written, or why it cannot be one; of a line that a crash tore there is nothing to say."""
+    """What can be read of a line, and what is wrong with it, if anything is."""
     try:
-        text = raw.decode().strip()
+        text = raw.decode("utf-8-sig").strip()
+        if not text:
+            return None, ""
+        line = json.loads(text)
     except UnicodeDecodeError:
         return None, "it is not UTF-8"
-    try:
-        line = json.loads(text)
-    except ValueError:
-        torn = not text or (text.startswith('{"') and not text.endswith("}"))
-        return None, "" if torn else "it is not JSON"
-    if not isinstance(line, dict) or line.get("event") not in MEMBERS:
+    except (ValueError, RecursionError):
+        return None, "it is not JSON" if raw.strip().endswith(b"}") else "it breaks off"
+    if not isinstance(line, dict) or not isinstance(line.get("event"), str) or line["event"] not in MEMBERS:
         return None, "it says nothing that a lab does"
-    for member in MEMBERS[line["event"]]:
-        kind = dict if member in ("facts", "definition") else str
-        if member == "instance":
-            continue
-        if not isinstance(line.get(member), kind):
-            return None, f"it has no {member}"
-        if kind is str and not (line[member] and line[member].isprintable()):
-            return None, f"its {member} is no name"
-    return line, ""
+    if lacking := next((member for member in MEMBERS[line["event"]] if member not in line), None):
+        return None, f"it has no {lacking}"
+    if wrong := next((member for member in line if not _fits(member, line)), None):
+        return None, f"its {wrong} cannot be one"
+    return _with_definition(line)
+
+
+def _fits(member: str, line: Mapping[str, Any]) -> bool:
+    """Whether a member of a line is what a lab writes there."""
+    value = line[member]
+    match member:
+        case "suffix" | "lab":
+            return _is_affix(value)
+        case "kind" | "name":
+            # Keys may have control characters; in any other name they only command a terminal.
+            refused = ("Cs",) if line.get("kind") == "object" else ("Cs", "Cc")
+            return isinstance(value, str) and value != "" and not any(unicodedata.category(c) in refused for c in value)
+        case "instance":
+            return value is None or isinstance(value, str)
+        case "facts":
+            return isinstance(value, dict) and all(isinstance(fact, str | None) for fact in value.values())
+        case "definition":
+            return isinstance(value, dict)
+    return True
+
+
+def _is_affix(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        check_affix("suffix", value)
+    except LabError:
+        return False
+    return value != ""
+
+
+def _with_definition(line: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The line, without a definition that says what no lab can be: what else it says still counts."""
+    if not line.get("definition"):
+        return line, ""
+    try:
+        definition = Definition.from_data(line["definition"])
+    except LabError as error:
+        reason = error.message.rstrip(".")
+    else:
+        if definition.suffix == line.get("suffix", definition.suffix):
+            return line, ""
+        reason = "its definition is that of another lab"
+    return ({**line, "definition": {}} if line["event"] == "opened" else None), reason
 
 
 def _moment(text: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def in_words(spoilt: tuple[Spoilt, ...], path: Path) -> str:

@@ -14,7 +14,7 @@ from PIL import __version__ as pillow_version
 
 from labkit.branch import Branch
 from labkit.connection import Connection, connect
-from labkit.definition import CHANGEABLE, Definition, check_affix, checked, contradictions
+from labkit.definition import CHANGEABLE, Definition, as_functions, check_affix, checked, contradictions
 from labkit.errors import LabError
 from labkit.journal import Journal, Opened, in_words
 from labkit.packages import Target, warning_for
@@ -71,7 +71,7 @@ class Lab(Result):
     def notice(self) -> str:
         """What a person has to know before going on: a lost AWS, a spoilt journal, a retiring runtime; often empty."""
         # AWS's calendar of runtimes says nothing of an embedded AWS, which runs functions on this machine's own Python.
-        retiring = warning_for(self.target.runtime) if self.definition.shared else None
+        retiring = _retiring(self.target.runtime) if self.definition.shared else None
         said = (_lost(self.journal), in_words(self.journal.spoilt(), self.journal.path), retiring)
         return " ".join(filter(None, said))
 
@@ -105,7 +105,7 @@ def open_lab(
     role_arn: str | None = None,
     runtime: str | None = None,
     functions: Sequence[FunctionSettings] | None = None,
-    workspace: Path | None = None,
+    workspace: str | Path | None = None,
     **numbers: int,
 ) -> Lab:
     """Open the lab of this workspace as it was opened first, or begin one.
@@ -131,16 +131,21 @@ def open_lab(
     if "runtime" in given:  # one that AWS has retired since the lab was opened is no obstacle to cleaning it up
         runtime_named(given["runtime"])
     where = given.pop("where", "local")
-    workspace = (workspace or find_workspace()).absolute()
+    workspace = Path(workspace or find_workspace()).absolute()
     reached = {name: given.get(name) for name in ("endpoint_url", "account", "profile", "region")}
     connection = connect(where, workspace=workspace, **reached)
     wanted: dict[str, Any] = {name: value for name, value in given.items() if name not in reached} | numbers
     if functions is not None:
-        wanted["functions"] = tuple(functions)
+        wanted["functions"] = as_functions(functions)
     journal = Journal(journals(workspace) / f"{_place(connection)}{_after(given.get('prefix'))}.jsonl")
     with journal.locked():
-        definition = _defined(journal, connection, wanted)
-        journal.open(suffix=definition.suffix, instance=connection.instance, definition=definition.as_data())
+        opened = journal.opened()
+        definition = _defined(journal, opened, connection, {"prefix": "", **wanted})
+        # What a journal without a definition lets one conclude is no more than that, until somebody says more.
+        undefined = opened is not None and not opened.definition and opened.suffix == definition.suffix
+        guessed = undefined and not wanted.keys() - {"prefix", "suffix"}
+        data = {} if guessed else definition.as_data()
+        journal.open(suffix=definition.suffix, instance=connection.instance, definition=data)
     if connection.where != "local":  # where one process keeps all records, nothing lags
         connection.patience.fresh = journal.fresh
     return Lab(definition, connection, journal, workspace)
@@ -152,8 +157,11 @@ def redefine_lab(lab: Lab, **changes: Any) -> Lab:
     Writes the new definition into the journal and returns the lab that it describes; nothing in AWS is touched:
     `catch_up(lab, to=4)` brings it to what it now should be. Raises LabError for anything else.
     """
-    definition = lab.definition.changed(**changes)
-    lab.journal.open(suffix=definition.suffix, instance=lab.connection.instance, definition=definition.as_data())
+    with lab.journal.locked():
+        opened = lab.journal.opened()  # another kernel may have changed it since this one opened the lab
+        kept = Definition.from_data(opened.definition) if opened and opened.definition else lab.definition
+        definition = kept.changed(**changes)
+        lab.journal.redefine(definition.as_data())
     return replace(lab, definition=definition)
 
 
@@ -170,14 +178,13 @@ def reopen_lab(journal: Path) -> Lab | None:
     reached = {name: getattr(kept, name) for name in ("endpoint_url", "account", "profile", "region")}
     connection = connect(kept.where, workspace=workspace, **reached)
     with file.locked():
-        definition = _defined(file, connection, {"suffix": kept.suffix})
+        definition = _defined(file, opened, connection, {"suffix": kept.suffix})
         file.open(suffix=definition.suffix, instance=connection.instance, definition=definition.as_data())
     return Lab(definition, connection, file, workspace)
 
 
-def _defined(journal: Journal, connection: Connection, wanted: Mapping[str, Any]) -> Definition:
+def _defined(journal: Journal, opened: Opened | None, connection: Connection, wanted: Mapping[str, Any]) -> Definition:
     """What the lab that is open here is; or, if none is, or nothing was made yet, what the new one shall be."""
-    opened = journal.opened()
     kept = _kept(opened, journal, connection, wanted) if opened else None
     if kept is None:
         return _new(connection, wanted)
@@ -207,12 +214,17 @@ def _kept(opened: Opened, journal: Journal, connection: Connection, wanted: Mapp
     """The definition in the journal; of a journal of the first version, which has none, what it lets one conclude."""
     if opened.definition:
         kept = Definition.from_data(opened.definition)
-        reached = {name: getattr(connection, name) for name in ("region", "account", "partition", "endpoint_url")}
+        names = ("where", "region", "account", "partition", "endpoint_url")
+        reached = {name: getattr(connection, name) for name in names}
         if connection.where == "local":
             return replace(kept, **{**reached, "endpoint_url": None})
         return replace(kept, **reached)
-    existing = next((entry.name for entry in journal.entries("existing bucket")), None)
-    return _new(connection, {"bucket": existing, **wanted, "suffix": opened.suffix})
+    known: dict[str, Any] = {"suffix": opened.suffix}
+    if buckets := [*journal.entries("existing bucket"), *journal.entries("bucket")]:
+        known["bucket"] = buckets[0].name if buckets[0].kind == "existing bucket" else None
+    if journal.entries("role"):
+        known["role_arn"] = None
+    return _new(connection, {**wanted, **known})
 
 
 def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
@@ -230,6 +242,13 @@ def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
         "profile": connection.profile,
     }
     return checked(Definition(**{**defaults, **wanted, **place}))
+
+
+def _retiring(runtime: str) -> str | None:
+    try:
+        return warning_for(runtime)
+    except LabError as error:  # whatever the lab was opened with once, it can be cleaned up
+        return error.message
 
 
 def _lost(journal: Journal) -> str:

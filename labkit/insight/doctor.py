@@ -197,7 +197,8 @@ def _hops(lines: Sequence[Line]) -> Iterator[Hop]:
     """
     branches = list(dict.fromkeys(line.branch for line in lines if line.branch))
     places = [(name, "") for name in SHARED] + [(name, branch) for name in OF_BRANCH for branch in branches]
-    for name, branch in places:
+    places += [(line.hop, line.branch) for line in lines]  # hops that the way does not name come last
+    for name, branch in dict.fromkeys(places):
         here = [line for line in lines if (line.hop, line.branch) == (name, branch) and not line.consequence]
         if here:
             yield _hop(name, branch, here)

@@ -12,11 +12,15 @@ from labkit.insight.invocations import judge_invocations
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.resources import (
+    KINDS,
+    Bucket,
     DeadLetterQueue,
+    ExistingBucket,
     ExistingRole,
     Function,
     LogGroup,
     Notification,
+    Photo,
     Queue,
     QueuePolicy,
     Resource,
@@ -122,13 +126,19 @@ def _parts(snapshot: Snapshot) -> Iterator[Part]:
     yield _part(bucket, snapshot)
     there = snapshot.read(bucket) is not None
     yield _folder(lab, there, INGEST_FOLDER, "photo")
-    for kind in SHARED:
+    for kind in (*SHARED, *_others(shared=True)):
         yield from (_part(one, snapshot) for one in kind.of(lab))
     for branch in lab.branches:
-        for kind in OF_BRANCH:
+        for kind in (*OF_BRANCH, *_others(shared=False)):
             yield from (_part(one, snapshot) for one in kind.of(lab) if one.branch == branch)
         yield _logs(branch, snapshot)
         yield _folder(lab, there, branch.folder, "result", branch.name)
+
+
+def _others(*, shared: bool) -> list[type[Resource]]:
+    """Kinds that the way of a photo does not name, such as one that was just added; drawn after the others."""
+    named = (*SHARED, *OF_BRANCH, Bucket, ExistingBucket, LogGroup, Photo)
+    return [kind for kind in KINDS if kind not in named and bool(kind.named_by) is not shared]
 
 
 def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:

@@ -51,6 +51,7 @@ __all__ = [
     "Trigger",
     "judge",
     "judge_settled",
+    "kinds_of_step",
     "resource_of",
     "resources",
 ]
@@ -74,6 +75,11 @@ KINDS: tuple[type[Resource], ...] = (
     Function,
     Trigger,
 )
+
+
+def kinds_of_step(step: int) -> tuple[type[Resource], ...]:
+    """The kinds that a step of the story makes, in the order of making."""
+    return tuple(kind for kind in KINDS if kind.step == step)
 
 
 def resources(lab: Lab) -> Iterator[Resource]:

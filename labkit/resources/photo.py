@@ -12,12 +12,14 @@ from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
 from labkit.resources.judgement import Line, Snapshot
 from labkit.resources.resource import (
+    FORBIDDEN,
     NOT_OURS,
-    OURS,
     UNKNOWN,
+    UNKNOWN_OPERATION,
     Ownership,
     Resource,
     Right,
+    by_tags,
     found_or_none,
     from_tag_list,
 )
@@ -76,17 +78,16 @@ class Photo(Resource):
         try:
             answer = found_or_none(self.lab.client("s3").get_object_tagging, Bucket=self.bucket.name, Key=self.name)
         except ClientError as error:
+            if error_code(error) not in FORBIDDEN | UNKNOWN_OPERATION:
+                raise
             return Ownership(UNKNOWN, f"its tags can't be read ({error_code(error)})")
         if answer is None:
             return Ownership(UNKNOWN, "the object itself is gone")
-        tags = from_tag_list(answer["TagSet"])
-        if tags.get("Lab") == self.lab.definition.lab_id:
-            return Ownership(OURS, "it carries this lab's tags")
-        return Ownership(NOT_OURS, f"its tags say {tags.get('Lab') or 'nothing of a lab'}")
+        return by_tags(from_tag_list(answer["TagSet"]), self.lab)
 
     def is_named_by_definition(self) -> bool:
         """Photos have any name; what the journal lists under `ingest/` of the lab's bucket was put there by it."""
-        return self.name.startswith(INGEST_FOLDER)
+        return self.name.startswith(INGEST_FOLDER) and self.bucket.name == self.lab.definition.bucket_name
 
     def make(self) -> Mapping[str, Any]:
         """Photos are uploaded by the step itself, which knows the file."""

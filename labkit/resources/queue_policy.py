@@ -67,7 +67,7 @@ class QueuePolicy(Resource):
 
     def make(self) -> dict[str, Any]:
         self.lab.client("sqs").set_queue_attributes(
-            QueueUrl=self.queue.require()["url"], Attributes={"Policy": json.dumps(self.document())}
+            QueueUrl=self.queue.url(), Attributes={"Policy": json.dumps(self.document())}
         )
         return {}
 

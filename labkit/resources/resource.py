@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from labkit.branch import Branch
 from labkit.errors import LabError, error_code, error_message, telling
@@ -58,6 +58,18 @@ FORBIDDEN = frozenset({"403", "AccessDenied", "AccessDeniedException", "Authoriz
 UNKNOWN_OPERATION = frozenset(
     {"501", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation", "405"}
 )
+# ... and that no thing of its kind can have such a name.
+IMPOSSIBLE_NAME = frozenset(
+    {
+        "InvalidAddress",
+        "InvalidBucketName",
+        "InvalidParameter",
+        "InvalidParameterException",
+        "InvalidParameterValue",
+        "ValidationError",
+        "ValidationException",
+    }
+)
 
 SHOWN_WITHIN_S = 60  # AWS knows that it is there, and says so to whoever asks for it a little later
 
@@ -67,6 +79,16 @@ OURS, NOT_OURS, UNKNOWN = "ours", "not ours", "unknown"
 def is_not_found(error: ClientError) -> bool:
     """True if AWS says that the thing asked for is not there."""
     return error_code(error) in NOT_FOUND
+
+
+def hidden(error: Exception) -> str:
+    """Why a thing cannot be looked at, if that is its owner's will or its name's fault; else an empty text."""
+    cause = error.__cause__ if isinstance(error, LabError) else error
+    if isinstance(cause, ParamValidationError):
+        return "it has a name that no such thing can have"
+    if isinstance(cause, ClientError) and error_code(cause) in FORBIDDEN | IMPOSSIBLE_NAME | UNKNOWN_OPERATION:
+        return f"AWS does not let it be looked at ({error_code(cause)})"
+    return ""
 
 
 def found_or_none(ask: Callable[..., Any], **parameters: Any) -> Any:
@@ -111,6 +133,13 @@ class Ownership:
 
     verdict: str  # ours, not ours, unknown
     grounds: str
+
+
+def by_tags(tags: Mapping[str, str], lab: Lab) -> Ownership:
+    """What the tags of a thing say, whatever else there is to know of it."""
+    if tags.get("Lab") == lab.definition.lab_id:
+        return Ownership(OURS, "it carries this lab's tags")
+    return Ownership(NOT_OURS, f"its tags say {tags.get('Lab') or 'nothing of a lab'}")
 
 
 @dataclass(frozen=True)
@@ -277,22 +306,18 @@ class Resource(ABC):
 
     def ownership(self) -> Ownership:
         """Whether it is this lab's, by its tags, or those of what it hangs on. Tags that are foreign always win."""
+        without = "it carries no tags"
         try:
             tags = self.read_tags()
         except ClientError as error:
-            if is_not_found(error):
-                tags = {}
-            elif error_code(error) in FORBIDDEN | UNKNOWN_OPERATION:
-                return Ownership(UNKNOWN, f"its tags can't be read ({error_code(error)})")
-            else:
+            if not is_not_found(error) and error_code(error) not in FORBIDDEN | UNKNOWN_OPERATION:
                 raise
-        if tags and tags.get("Lab") == self.lab.definition.lab_id:
-            return Ownership(OURS, "it carries this lab's tags")
+            tags, without = None, f"its tags can't be read ({error_code(error)})"
         if tags:
-            return Ownership(NOT_OURS, f"its tags say {tags.get('Lab') or 'nothing of a lab'}")
+            return by_tags(tags, self.lab)
         on = self.hangs_on()
         if on is None:
-            return Ownership(UNKNOWN, "it carries no tags")
+            return Ownership(UNKNOWN, without)
         if not on.exists():
             return Ownership(UNKNOWN, f"the {on.kind} {on.name} that it hangs on is gone")
         under = on.ownership()
@@ -319,7 +344,6 @@ class Resource(ABC):
         raise LabError(
             f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
             where=f"creating the {self.kind} {self.name}",
-            aws_said=None,
             hint="Open the lab with a prefix of its own: open_lab(..., prefix='ann-').",
         )
 

@@ -41,10 +41,10 @@ class Quiz(Result):
     def _text(self) -> str:
         asked = [_numbered(_plain(question.text), question.answers) for question in self.questions]
         answered = [
-            _numbered(f"Answers: {_plain(question.text)}", map(question.feedback, range(len(question.answers))))
+            _numbered(_plain(question.text), map(question.feedback, range(len(question.answers))))
             for question in self.questions
         ]
-        return "\n\n".join([self.sentence(), *asked, *answered])
+        return "\n\n".join([self.sentence(), *asked, "The answers", *answered])
 
     def _html(self) -> str:
         parts = [f"<p>{html_prose(self.sentence())}</p>"]

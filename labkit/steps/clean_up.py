@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError, ParamValidationError
+
 from labkit.errors import LabError, WaitedTooLong, telling
 from labkit.lab import Lab
 from labkit.resources import KINDS, Resource, resource_of, resources
-from labkit.resources.resource import NOT_OURS, OURS, Ownership
+from labkit.resources.resource import NOT_OURS, OURS, Ownership, hidden
 from labkit.result import Result, counted
 from labkit.steps.recovery import find_own
 from labkit.waiting import wait_until
@@ -72,8 +74,8 @@ class Receipt(Result):
 @telling("taking the inventory")
 def inventory(lab: Lab) -> Inventory:
     """What the lab has in AWS now, of what its journal lists and of what AWS finds by its tags. Changes nothing."""
-    there = [one for one in _in_order(lab) if one.deletable and one.exists() and one.may_delete().verdict == OURS]
-    return Inventory(lab.definition.lab_id, tuple(one.key for one in there))
+    found = [(one, whose(one)) for one in _in_order(lab) if one.deletable]
+    return Inventory(lab.definition.lab_id, tuple(one.key for one, owner in found if owner and owner.verdict == OURS))
 
 
 @telling("cleaning up")
@@ -88,7 +90,7 @@ def clean_up(lab: Lab) -> Receipt:
     not_ours = [Thing(entry.kind, entry.name, "no kind of thing that a lab makes") for entry in _unknown(lab)]
     for one in _in_order(lab):
         with telling(f"deleting the {one.kind} {one.name}"):
-            found = one.may_delete() if one.deletable and one.exists() else None
+            found = whose(one) if one.deletable else None
         if found is None:
             lab.journal.deleted(*one.key)
         elif found.verdict == NOT_OURS:
@@ -108,6 +110,19 @@ def clean_up(lab: Lab) -> Receipt:
     return Receipt(lab.definition.lab_id, gone, not_ours=tuple(not_ours))
 
 
+def whose(one: Resource) -> Ownership | None:
+    """Whether a thing is this lab's to delete; None if it is gone.
+
+    What AWS does not let these credentials look at is the lab's only if the lab's definition names it.
+    """
+    try:
+        return one.may_delete() if one.exists() else None
+    except (ClientError, ParamValidationError, LabError) as error:
+        if one.is_named_by_definition() or not hidden(error):
+            raise
+        return Ownership(NOT_OURS, hidden(error))
+
+
 def _in_order(lab: Lab) -> Iterator[Resource]:
     """All that is, or may be, this lab's, each once, in the order of deletion: that of making, backwards.
 
@@ -123,8 +138,14 @@ def _in_order(lab: Lab) -> Iterator[Resource]:
 def _defined_and_there(lab: Lab) -> Iterator[Resource]:
     """What the definition names, if it is the lab's by its tags; someone else's of the same name is not looked at."""
     for one in resources(lab):
-        if one.deletable and lab.journal.find(*one.key) is None and one.exists() and one.ownership().verdict == OURS:
-            yield one
+        if not one.deletable or lab.journal.find(*one.key) is not None:
+            continue
+        try:
+            if one.exists() and one.ownership().verdict == OURS:
+                yield one
+        except (ClientError, LabError) as error:
+            if not hidden(error):
+                raise
 
 
 def order_of(one: Resource) -> int:

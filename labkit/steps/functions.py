@@ -14,7 +14,7 @@ from labkit.branch import Branch
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.packages import Package, refusal_for
-from labkit.resources import LogGroup, judge_settled
+from labkit.resources import LogGroup, judge_settled, kinds_of_step
 from labkit.result import Checks, Result, Table
 from labkit.settings import PARTIAL_BATCH
 from labkit.steps.roles import create_roles
@@ -145,7 +145,6 @@ def deploy_function(lab: Lab, function_name: str) -> Function:
     function = _function_of(lab, branch)
     if function.read() is None:
         return _create_function(lab, branch, function.package().path.read_bytes())
-    function.refuse_foreign()
     create_log_group(lab, branch)
     uploaded = upload_code(lab, function_name)
     wanted = function.configuration()
@@ -160,8 +159,7 @@ def _create_function(lab: Lab, branch: Branch, code: bytes, **changes: Any) -> F
     for role in resources.Role.of(lab):
         if role.branch == branch:
             role.require()
-    if function.read() is not None:
-        function.refuse_foreign()
+    if function.exists():
         return _function(require_function(lab, branch))
     refuse_blocked_runtime(lab)
     create_log_group(lab, branch)
@@ -170,7 +168,7 @@ def _create_function(lab: Lab, branch: Branch, code: bytes, **changes: Any) -> F
         f"Successfully created the function {function.name}. You can now change its code and configuration. "
         'To invoke your function with a test event, choose "Test".'
     )
-    return _function(require_function(lab, branch), (said,) if made else ())
+    return _function(_read_function(function), (said,) if made else ())
 
 
 def refuse_blocked_runtime(lab: Lab) -> None:
@@ -200,17 +198,21 @@ def _function(found: Mapping[str, Any], said: tuple[str, ...] = ()) -> Function:
 def require_function(lab: Lab, branch: Branch) -> dict[str, Any]:
     """What Lambda knows of a function; LabError if step 4 was not done, or if the function is someone else's."""
     function = _function_of(lab, branch)
+    found = _read_function(function)
+    function.refuse_foreign()  # whatever the journal says
+    entry = lab.journal.find(*function.key)
+    if entry is None or entry.state != "created":
+        function.wait_until_ready()  # whoever made it may have crashed while it was pending
+        lab.journal.created(*function.key, arn=function.arn)
+    return found
+
+
+def _read_function(function: resources.Function) -> dict[str, Any]:
     found = function.read()
     if found is None:
         function.require()
-        raise LabError(
-            f"The function {function.name} is gone.", hint=f"deploy_function(lab, {branch.name!r}) makes it again."
-        )
-    entry = lab.journal.find(*function.key)
-    if entry is None or entry.state != "created":
-        function.refuse_foreign()
-        function.wait_until_ready()  # whoever made it may have crashed while it was pending
-        lab.journal.created(*function.key, arn=function.arn)
+        name = function.branch.name if function.branch else function.name
+        raise LabError(f"The function {function.name} is gone.", hint=f"deploy_function(lab, {name!r}) makes it again.")
     return found
 
 
@@ -269,8 +271,9 @@ def configure_function(lab: Lab, function_name: str, **configuration: Any) -> Fu
 
 def _updated(lab: Lab, branch: Branch, call: Any) -> Function:
     """The function once Lambda has taken over what was changed."""
-    _function_of(lab, branch).update(call)
-    return _function(require_function(lab, branch), (f"Successfully updated the function {branch.function_name}.",))
+    function = _function_of(lab, branch)
+    function.update(call)
+    return _function(_read_function(function), (f"Successfully updated the function {function.name}.",))
 
 
 @telling("adding a trigger")
@@ -348,5 +351,4 @@ def create_functions(lab: Lab) -> Table[Deployed]:
 @telling("checking the functions")
 def check_functions(lab: Lab) -> Checks:
     """Look at each function, its role, its log group and its trigger, and at their timeouts. Changes nothing."""
-    kinds = resources.Role, resources.ExistingRole, LogGroup, resources.Function, resources.Trigger
-    return Checks("functions, roles and triggers", judge_settled(lab, *kinds))
+    return Checks("functions, roles and triggers", judge_settled(lab, *kinds_of_step(4)))

@@ -12,7 +12,7 @@ from labkit import resources
 from labkit.errors import error_code, error_message, telling
 from labkit.lab import Lab
 from labkit.policy import as_list, conditions, pretty
-from labkit.resources import Notification, judge_settled
+from labkit.resources import Notification, judge_settled, kinds_of_step
 from labkit.resources.bucket import bucket_of
 from labkit.result import Checks, Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX
@@ -192,5 +192,4 @@ def create_event_notification(lab: Lab) -> EventNotification:
 @telling("checking the event notification")
 def check_notification(lab: Lab) -> Checks:
     """Look at the bucket, the topic's policy and the notification rule. Changes nothing."""
-    kinds = resources.Bucket, resources.ExistingBucket, resources.TopicPolicy, Notification
-    return Checks("event notification", judge_settled(lab, *kinds))
+    return Checks("event notification", judge_settled(lab, *kinds_of_step(3)))

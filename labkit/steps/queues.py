@@ -9,7 +9,7 @@ from typing import Any
 from labkit import resources
 from labkit.errors import telling
 from labkit.lab import Lab
-from labkit.resources import DeadLetterQueue, judge_settled
+from labkit.resources import DeadLetterQueue, judge_settled, kinds_of_step
 from labkit.resources.queue import AnyQueue
 from labkit.result import Checks, Result, Table, counted
 from labkit.settings import MAX_RECEIVE_COUNT
@@ -172,5 +172,4 @@ def subscribe_queues(lab: Lab) -> Table[Subscription]:
 @telling("checking the queues")
 def check_queues(lab: Lab) -> Checks:
     """Look at each queue: type, timeouts, dead letters, policy, subscription. Changes nothing."""
-    kinds = resources.Queue, DeadLetterQueue, resources.QueuePolicy, resources.Subscription
-    return Checks("queues and subscriptions", judge_settled(lab, *kinds))
+    return Checks("queues and subscriptions", judge_settled(lab, *kinds_of_step(2)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labkit import resources
 from labkit.errors import telling
 from labkit.lab import Lab
-from labkit.resources import judge_settled
+from labkit.resources import judge_settled, kinds_of_step
 from labkit.result import Checks, Result
 
 
@@ -46,4 +46,4 @@ def create_topic(lab: Lab) -> Topic:
 @telling("checking the topic")
 def check_topic(lab: Lab) -> Checks:
     """Look at the topic: there, Standard, tagged as this lab's. Changes nothing."""
-    return Checks("topic", judge_settled(lab, resources.Topic))
+    return Checks("topic", judge_settled(lab, *kinds_of_step(1)))

@@ -15,6 +15,7 @@ from labkit.errors import LabError, telling
 from labkit.lab import Lab
 from labkit.resources import Photo
 from labkit.resources.bucket import Bucket, bucket_of
+from labkit.resources.resource import NOT_OURS
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, LONGEST_KEY
 from labkit.waiting import wait_until
@@ -138,7 +139,7 @@ def refuse_foreign_objects(bucket: Bucket, photo: Photo) -> None:
     Clean-up deletes what the lab put there; so nothing may have been there before, older versions included.
     """
     lab, key = photo.lab, photo.name
-    if lab.definition.bucket is None or lab.journal.find(*photo.key):
+    if lab.definition.bucket is None or (lab.journal.find(*photo.key) and photo.ownership().verdict != NOT_OURS):
         return
     for name in (key, *photo.results):
         if bucket.object_versions(name):

@@ -12,13 +12,15 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, S3Backend
 
 import labkit
-from labkit import open_lab
+from labkit import FunctionSettings, open_lab
 from labkit.packages import Package
 
 from .account import contents
 from .decoys import make_decoys, zip_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+# A function beside the original's, as a student adds one.
+GREY = FunctionSettings("CreateGreyImage", "grey-queue", "grey/", "GreyImage-", (800, 800), "Create a grey image.")
 
 
 @pytest.fixture

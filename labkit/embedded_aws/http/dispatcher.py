@@ -70,23 +70,19 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any]) -> Answer:
         """Answer one request."""
-        service = "s3"
+        service = ""
         try:
             _refuse_web_pages(environ)
             path = environ["PATH_INFO"]
             if path.startswith("/_embedded_aws/"):
                 return self._control(environ["REQUEST_METHOD"], path, environ)
             request = Received(environ)
-            service = _meant(request)
             signature = signatures.read(request)
-            if signature is not None:
-                service = signature.service
-                caller = _signer(signature, request)
-            else:
-                caller = None
+            service = _meant(environ) if signature is None else signature.service
+            caller = None if signature is None else _signer(signature, request)
             return self._answer(service, caller, request, environ)
         except AwsError as error:
-            return error_answer(error, service, environ)
+            return error_answer(error, service or _meant(environ), environ)
         except Exception:
             _log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["RAW_URI"])
             code = "InternalError" if service == "s3" else "InternalFailure"
@@ -124,13 +120,14 @@ def _refuse_web_pages(environ: dict[str, Any]) -> None:
             raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
 
 
-def _meant(request: Received) -> str:
+def _meant(environ: dict[str, Any]) -> str:
     """Return which service a request without a signature is for, as far as it can be told."""
-    if target := request.header("x-amz-target"):
+    path = environ["PATH_INFO"]
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
         return "sqs" if target.startswith("AmazonSQS.") else "logs"
-    if request.raw_path.startswith("/20") and "/functions" in request.raw_path:
+    if path.startswith("/20") and "/functions" in path:
         return "lambda"
-    if request.raw_path == "/" and (request.method == "POST" or "Action" in request.query):
+    if path == "/" and (environ["REQUEST_METHOD"] == "POST" or "Action=" in environ["QUERY_STRING"]):
         return "sts"  # or another that answers as it does
     return "s3"
 
@@ -152,17 +149,18 @@ def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request:
 def _ask_s3(caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
     bucket, _, key = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
     backend = s3_backends[ACCOUNT][PARTITION]
-    headers = request.hoisted | {name: request.header(name) for name in request.headers}
-    asked = S3Request(request.method, bucket, key, request.raw_query, headers)
     if (
         caller is None
         and request.method == "POST"
         and not key
-        and "multipart/form-data" in headers.get("content-type", "")
+        and "multipart/form-data" in request.header("content-type")
     ):
         form = PostForm(environ, bucket)
         caller = form.sender()
         asked = S3Request("PUT", bucket, form.key, "", {f"x-amz-{name}": value for name, value in form.fields.items()})
+    else:
+        headers = {name: values[0] for name, values in request.headers.items()}
+        asked = S3Request(request.method, bucket, key, request.raw_query, request.hoisted | headers)
     refused = s3_permissions.refusal(caller, asked, backend)
     if refused:
         raise AwsError("AccessDenied", refused, 403)

@@ -47,6 +47,7 @@ def install() -> None:
         (lambda_models, "LambdaFunction", lambda_function.Function),
         (s3_models, "Notification", s3_notifications.Notification),
         (s3_models, "FakeBucket", s3.Bucket),
+        (s3_models, "FakeKey", s3.Key),
         (notifications, "send_event", s3_events.send_event),
         (notifications, "send_test_event", s3_events.send_test_event),
         (core_responses, "gen_amzn_requestid_long", request_id),
