@@ -29,8 +29,8 @@ LAB_OPTIONS = (
     click.option("--account", help="The account's twelve digits; needed for aws."),
     click.option("--profile", help="An AWS profile; for aws."),
     click.option("--region", help="Such as us-east-1; for aws and endpoint."),
-    click.option("--role", "role_arn", help="The ARN of an existing execution role, in place of the lab's own."),
-    click.option("--bucket", help="An existing bucket, in place of the lab's own."),
+    click.option("--role", "role_arn", help="The ARN of an existing execution role, instead of the lab's own."),
+    click.option("--bucket", help="An existing bucket, instead of the lab's own."),
     click.option("--endpoint-url", help="The address of an AWS-compatible server; for endpoint."),
 )
 INTERRUPTED = 130  # the exit code that shells give after Ctrl-C
@@ -57,7 +57,7 @@ def _place(at: dict[str, Any]) -> str:
 
 
 class _TellingGroup(click.Group):
-    """A mistake that a person can mend is told in its own lines, without a traceback."""
+    """A mistake that a person can correct is told in its own lines, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

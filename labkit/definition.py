@@ -224,7 +224,7 @@ def _is_box(value: Any) -> bool:
 
 
 def checked(definition: Definition) -> Definition:
-    """The definition, if a lab can be made of it; else LabError, with what to give in its place."""
+    """The definition, if a lab can be made of it; else LabError, with what to give instead."""
     for name in TEXTS:
         if not isinstance(getattr(definition, name), str | None):
             raise LabError(f"{name} can't be {getattr(definition, name)!r}.", where="opening the lab")

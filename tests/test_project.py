@@ -213,6 +213,30 @@ class TestImportsPointDownwards:
         assert {module for module in modules if module.startswith("labkit.embedded_aws")} <= {"labkit.embedded_aws"}
 
 
+# The house's words: what is said instead of what. AWS's words, and plain English, are found by who searches for them.
+WORDS = {
+    r"tak(e|es|ing) (on )?the role on|take on (a|the) role": "assume the role",
+    r"\bmend(s|ed|ing)?\b|\bheal(s|ed)?\b": "fix",
+    r"given up|gives? (it|them) up|\bbur(y|ied)\b": "moved to the dead-letter queue",
+    r"\bsomebody's bucket\b|\bstrangers?\b": "an existing bucket, someone else's",
+    r"\bin place of\b": "instead of",
+    r"\bof one's own\b": "its own, your own",
+    r"\bno (JPEG|Python|image|zip)\b": "not a JPEG, not valid Python",
+    r"\bwarden\b|\bfront.door\b|\bfast lane\b|\bfleet\b": "reaper, dispatcher, fast path, pool",
+}
+
+
+def words_of(path: Path) -> str:
+    """What a person reads in a document or a notebook."""
+    return path.read_text("utf-8") if path.suffix != ".ipynb" else "\n".join(cell.source for cell in cells(path))
+
+
+@pytest.mark.parametrize("path", [*PROSE, *NOTEBOOKS], ids=ids([*PROSE, *NOTEBOOKS]))
+def test_one_thing_has_one_name(path):
+    text = words_of(path)
+    assert {said[0]: better for word, better in WORDS.items() for said in re.finditer(word, text, re.IGNORECASE)} == {}
+
+
 class TestDependencies:
     def test_conda_users_get_the_same_by_way_of_pip(self):
         own, (pip,) = (

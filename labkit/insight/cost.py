@@ -78,7 +78,7 @@ class Cost(Result):
 
 
 def dollars(usd: float) -> str:
-    """`$0.0259`: small sums keep four digits that count, in place of a row of zeros."""
+    """`$0.0259`: small sums keep four digits that count, instead of a row of zeros."""
     if usd == 0 or usd >= 1:
         return f"${usd:,.2f}"
     return f"${usd:.4f}" if usd >= 0.01 else f"${Decimal(f'{usd:.2g}'):f}"
@@ -190,7 +190,7 @@ def lambda_ms(cpu_ms: float, memory_mb: int) -> float:
 
 @dataclass(frozen=True)
 class Comparison(Result):
-    """Lambda against a computer of one's own that runs day and night."""
+    """Lambda against a computer that runs day and night."""
 
     instance: str
     lambda_usd_per_photo: float

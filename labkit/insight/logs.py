@@ -189,7 +189,7 @@ class FunctionLogs(Result):
 def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str | None = None) -> FunctionLogs:
     """All logs of a function, or those `since` a time (UTC), a timedelta ago, or `"5m"`, `"2h"`, `"1d"` ago.
 
-    A log group that is not there yet is no error: the result says so. Raises LabError if AWS refuses.
+    A log group that is not there yet is not an error: the result says so. Raises LabError if AWS refuses.
     https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
     """
     branch = lab.branch(function_name)

@@ -190,7 +190,7 @@ class Trace(Result):
 def trace(lab: Lab, key: str) -> Trace:
     """Follow the latest event of a photo through all three branches.
 
-    Raises LabError if the photo is not there, or no function has logged anything about it: functions of one's own
+    Raises LabError if the photo is not there, or no function has logged anything about it: a student's own functions
     would have to log as the lab's do.
     """
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key

@@ -234,7 +234,7 @@ class Bucket(Resource):
             "encryption",
             "AES256",
             rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"),
-            # with a key of one's own in KMS, the functions' roles would need rights to that key, too
+            # with a key in KMS, the functions' roles would need rights to that key, too
             otherwise=RISKY,
             hint="s3.put_bucket_encryption sets it; create_bucket(lab) does.",
             call=again,

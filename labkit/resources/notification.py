@@ -90,7 +90,7 @@ class Notification(Resource):
         return {**others, "TopicConfigurations": rest} if rest else others
 
     def with_own(self, configuration: Mapping[str, Any], rule: Mapping[str, Any]) -> dict[str, Any]:
-        """A configuration with this rule added, or in place of the one it has. Raises LabError if the name is taken."""
+        """A configuration with this rule added, or instead of the one it has. Raises LabError if the name is taken."""
         after = self.without_own(configuration)
         others = after.get("TopicConfigurations", [])
         if any(other.get("Id") == self.name for other in others):

@@ -220,7 +220,7 @@ def _read_function(function: resources.Function) -> dict[str, Any]:
 def upload_code(lab: Lab, function_name: str, package: Package | Path | None = None) -> Function:
     """Upload a deployment package to a function; by default the lab's own, built for the lab's runtime.
 
-    `package` can be a zip of one's own. Returns the Function; the same code again is not uploaded again.
+    `package` can be the caller's own zip. Returns the Function; the same code again is not uploaded again.
     Raises LabError. https://docs.aws.amazon.com/lambda/latest/dg/API_UpdateFunctionCode.html
     """
     branch = lab.branch(function_name)

@@ -172,7 +172,7 @@ def _judge(branch: Branch, source: Photo, result: Photo | None) -> Iterator[Line
     yield about.works("there", "a picture")
     yield about.line(
         "pixels",
-        # One pixel of rounding either way is a matter of taste, and packages of one's own have theirs.
+        # One pixel of rounding either way is a matter of taste, and a student's own package has its own.
         abs(result.width - width) <= 1 and abs(result.height - height) <= 1,
         f"{width} x {height}",
         f"{result.width} x {result.height}",

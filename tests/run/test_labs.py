@@ -23,7 +23,7 @@ MAKE_A_TOPIC = (
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("endpoint")
-    yield embedded_aws.start(folder).url
+    yield embedded_aws.start(folder, keys=embedded_aws.Keys("test", "test")).url  # as an endpoint without a profile
     embedded_aws.stop(folder)
 
 
