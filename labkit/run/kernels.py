@@ -20,7 +20,7 @@ WARM_UP = """
 import gc
 gc.disable()
 import io
-import labkit
+from labkit import *
 from matplotlib.figure import Figure
 figure = Figure()
 figure.text(0, 0, "fonts", weight="bold")

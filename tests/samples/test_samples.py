@@ -4,13 +4,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from labkit.errors import LabError
-from labkit.samples import FOLDER, sample, samples
+from labkit.samples import FOLDER, list_samples, sample
 from labkit.settings import WEB
 
 EXIF_ORIENTATION = 0x0112
 
 
-@pytest.mark.parametrize("one", tuple(samples()), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", tuple(list_samples()), ids=lambda one: one.name)
 def test_a_sample_is_a_small_baseline_jpeg_of_the_size_it_claims(one):
     with Image.open(one.path) as photo:
         assert photo.format == "JPEG"
@@ -21,15 +21,17 @@ def test_a_sample_is_a_small_baseline_jpeg_of_the_size_it_claims(one):
 
 
 def test_the_names_of_the_original_are_there():
-    assert {"AWS.jpg", "MonaLisa.jpg", "HappyFace.jpg"} <= {one.name for one in samples()}
+    assert {"AWS.jpg", "MonaLisa.jpg", "HappyFace.jpg"} <= {one.name for one in list_samples()}
 
 
 def test_one_is_a_photo_of_12_megapixels_or_more():
-    assert max(one.width * one.height for one in samples()) >= 12_000_000
+    assert max(one.width * one.height for one in list_samples()) >= 12_000_000
 
 
 def test_web_shrinks_all_but_the_happy_face():
-    unchanged = [one.name for one in samples() if WEB.result_size(one.width, one.height) == (one.width, one.height)]
+    unchanged = [
+        one.name for one in list_samples() if WEB.result_size(one.width, one.height) == (one.width, one.height)
+    ]
     assert unchanged == ["HappyFace.jpg"]
 
 
@@ -54,7 +56,7 @@ def test_every_file_has_a_licence_on_record():
 
 
 def test_the_samples_show_themselves_as_a_table():
-    shown = str(samples())
+    shown = str(list_samples())
     assert "dandelions.jpg" in shown
     assert "5312 x 2988" in shown
     assert "CC BY 4.0" in shown

@@ -1,0 +1,145 @@
+"""The public names of labkit, each loaded at its first use: the loader reads this file, and so do type checkers."""
+
+from .errors import LabError
+from .insight.burst import send_burst
+from .insight.cost import compare_with_instance, cost, cost_of_photos
+from .insight.doctor import doctor
+from .insight.grade import grade, grade_class
+from .insight.logs import read_logs, wait_for_logs
+from .insight.survey import queue_depths, survey
+from .insight.template import compare_template, export_template, lint_template
+from .insight.trace import trace
+from .lab import Lab, open_lab, redefine_lab
+from .packages import build_package, inspect_package
+from .samples import list_samples, sample
+from .settings import FUNCTIONS, FunctionSettings
+from .show.calls import show_calls
+from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
+from .show.gallery import gallery
+from .show.log_table import log_table
+from .show.map import draw_lab
+from .show.monitor import monitor
+from .show.quiz import quiz
+from .show.scale import draw_burst, draw_cost_of_memory
+from .show.timeline import timeline
+from .steps.catch_up import catch_up
+from .steps.clean_up import clean_up, inventory
+from .steps.environment import check_environment
+from .steps.functions import (
+    add_trigger,
+    check_functions,
+    configure_function,
+    create_function,
+    create_functions,
+    deploy_function,
+    enable_trigger,
+    set_description,
+    set_handler,
+    upload_code,
+)
+from .steps.notification import (
+    allow_s3_to_publish,
+    check_notification,
+    create_bucket,
+    create_event_notification,
+    try_without_policy,
+)
+from .steps.queues import (
+    allow_topic_to_send,
+    check_queues,
+    create_dead_letter_queue,
+    create_queue,
+    create_queues,
+    subscribe_queue,
+    subscribe_queues,
+)
+from .steps.redrive import redrive, wait_for_dead_letters
+from .steps.roles import create_role, create_roles
+from .steps.send_again import send_again
+from .steps.topic import check_topic, create_topic
+from .steps.upload import create_ingest_folder, upload_photo, wait_for_results
+from .steps.validate import check_results, last_photo, list_results, read_results
+
+__version__: str
+
+__all__ = [
+    "FUNCTIONS",
+    "FunctionSettings",
+    "Lab",
+    "LabError",
+    "add_trigger",
+    "allow_s3_to_publish",
+    "allow_topic_to_send",
+    "build_package",
+    "catch_up",
+    "check_environment",
+    "check_functions",
+    "check_notification",
+    "check_queues",
+    "check_results",
+    "check_topic",
+    "choose_photo",
+    "clean_up",
+    "compare_template",
+    "compare_with_instance",
+    "configure_function",
+    "cost",
+    "cost_of_photos",
+    "create_bucket",
+    "create_dead_letter_queue",
+    "create_event_notification",
+    "create_function",
+    "create_functions",
+    "create_ingest_folder",
+    "create_queue",
+    "create_queues",
+    "create_role",
+    "create_roles",
+    "create_topic",
+    "deploy_function",
+    "doctor",
+    "draw_burst",
+    "draw_cost_of_memory",
+    "draw_lab",
+    "enable_trigger",
+    "export_template",
+    "gallery",
+    "grade",
+    "grade_class",
+    "inspect_package",
+    "inventory",
+    "last_photo",
+    "lint_template",
+    "list_results",
+    "list_samples",
+    "log_table",
+    "monitor",
+    "open_lab",
+    "pick_memory",
+    "queue_depths",
+    "quiz",
+    "read_logs",
+    "read_results",
+    "redefine_lab",
+    "redrive",
+    "sample",
+    "send_again",
+    "send_burst",
+    "send_event_again",
+    "set_description",
+    "set_handler",
+    "show_calls",
+    "subscribe_queue",
+    "subscribe_queues",
+    "survey",
+    "timeline",
+    "trace",
+    "try_without_policy",
+    "upload_code",
+    "upload_photo",
+    "view_logs",
+    "wait_for_dead_letters",
+    "wait_for_logs",
+    "wait_for_results",
+    "watch_queues",
+]
