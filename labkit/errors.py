@@ -191,6 +191,7 @@ BOTO3_ERRORS: tuple[tuple[tuple[type[BotoCoreError], ...], str, str, str], ...] 
 )
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+LONGEST_NAME = 200
 LONGEST_WORDS = 600  # boto3 repeats a wrong value in full, and a value can be a photo
 
 
@@ -261,14 +262,18 @@ def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
         words = str(error.kwargs["report"]).replace("\n", "; ")
     elif isinstance(error, boto.UnknownServiceError):  # its own words list all of the four hundred
         words = str(error.kwargs["service_name"])
-    words = " ".join(words.split())
-    words = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
+    words = _shortened(" ".join(words.split()), LONGEST_WORDS)
     return LabError(f"{what}: {words}", where=where, hint=hint, code=code)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2]} ... {text[-longest // 2 :]}"
 
 
 def file_error(error: OSError, where: str | None = None) -> LabError:
     """What the system says about a file or folder, as a LabError; a write that fails does not know which file."""
-    said = f"{error.filename} cannot be used: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    name = _shortened(str(error.filename), LONGEST_NAME)
+    said = f"{name} cannot be used: {error.strerror}." if error.filename else f"{error.strerror or error}."
     if error.errno in FULL:
         return LabError(said, where=where, hint="Free some space, or name a folder on another disk.", code="disk-full")
     return LabError(said, where=where, hint="Name a folder or file that you may read and write.", code="unusable-path")
@@ -308,7 +313,7 @@ def aws_errors(where: str, hint: str | None = None) -> Iterator[None]:
         if not isinstance(error, ResponseParserError):
             raise
         raise LabError(
-            f"What answered does not speak as AWS does: {' '.join(str(error).split())[:LONGEST_WORDS]}",
+            f"What answered does not speak as AWS does: {_shortened(' '.join(str(error).split()), LONGEST_WORDS)}",
             where=where,
             hint="Does a proxy or a sign-in page of the network answer in its place? Is the endpoint the right one?",
             code="bad-answer",
