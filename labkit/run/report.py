@@ -23,6 +23,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from labkit.errors import file_errors
 from labkit.result import Result, counted, html_table
 
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
@@ -91,16 +92,12 @@ class Run(Result):
     folder: Path
     notebooks: tuple[NotebookRun, ...]
     not_reached: tuple[str, ...] = ()
+    interrupted: bool = False  # a person, or the system, has ended it
 
     @property
     def failed(self) -> NotebookRun | None:
         """The notebook that failed, or None; it is the last one, since the next would lean on it."""
         return next((run for run in self.notebooks if run.failure), None)
-
-    @property
-    def interrupted(self) -> bool:
-        """True if a person, or the system, ended the run."""
-        return bool(self.failed and self.failed.failure and self.failed.failure.error == "KeyboardInterrupt")
 
     @property
     def report(self) -> Path:
@@ -111,6 +108,8 @@ class Run(Result):
         """How the run went; where it failed, by notebook, cell and the error's first line."""
         if self.failed:
             return f"FAIL: {self.failed.name}, {self.failed.failure}"
+        if self.interrupted:
+            return f"FAIL: the run was interrupted after {self.notebooks[-1].name}."
         passed = sum(run.checks_passed for run in self.notebooks)
         checks = f", {counted(passed, 'check')} passed" if any(run.checks_made for run in self.notebooks) else ""
         return f"PASS: {counted(len(self.notebooks), 'notebook')} in {self.seconds:.1f} s{checks}."
@@ -130,7 +129,8 @@ class Run(Result):
 
 def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
-    run.report.write_text(page(run), "utf-8")
+    with file_errors("writing the report"):
+        run.report.write_text(page(run), "utf-8", errors="backslashreplace")
     return run.report
 
 

@@ -310,7 +310,7 @@ class TestTheLabOfARun:
         workspace = tmp_path / "out" / "workspace"
         try:
             assert embedded_aws.find(workspace / LOCAL_FOLDER) is not None
-            assert f"export LABKIT_WORKSPACE='{workspace}'" in "\n".join(said)
+            assert f"export LABKIT_WORKSPACE={workspace}" in "\n".join(said)
         finally:
             assert embedded_aws.stop(workspace / LOCAL_FOLDER)
 
