@@ -1,12 +1,14 @@
 """A run as data, and its report: one HTML file that needs no network, no script and no style to be read.
 
-A page's policy (CSP) forbids it to load anything, so that nothing inside a notebook's output can.
+What notebooks show comes from outside: names of objects, log lines, whatever AWS answered. So their HTML is cleaned of
+all that acts, all other text is escaped, and the page's policy (CSP) forbids it to load or to send anything.
 """
 
 from __future__ import annotations
 
 import base64
 import mimetypes
+import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import mistune
+import nh3
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from labkit.errors import file_errors
 from labkit.result import Result, counted, html_table
+from labkit.terminal import printable
 
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
     from nbformat import NotebookNode
@@ -35,6 +39,30 @@ TITLE = "The Serverless Image Processing Lab"
 PACKAGES = ("boto3", "moto", "pillow", "awslambdaric", "papermill")  # those whose version can change what a run shows
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+
+LAYOUT = """
+align-items align-self background-color border color display font-size font-style font-weight gap grid-row
+grid-template-columns grid-template-rows height margin margin-bottom margin-left margin-top max-width overflow-wrap
+padding text-align vertical-align white-space width
+"""
+
+
+def _url(tag: str, attribute: str, value: str) -> str | None:  # noqa: ARG001
+    """A picture may be in the page itself; nothing that a person could be led to."""
+    return None if attribute == "href" and value.startswith("data:") else value
+
+
+# What may stay of a notebook's HTML: nh3's own safe list, and what lays out tables and pictures.
+CLEANER = nh3.Cleaner(
+    attributes={**nh3.ALLOWED_ATTRIBUTES, "*": {"class", "role", "style"}, "details": {"open"}},
+    attribute_filter=_url,
+    generic_attribute_prefixes={"aria-"},
+    filter_style_properties=set(LAYOUT.split()),
+    url_schemes={"data", "http", "https", "mailto"},
+    url_relative=lambda url: url if url.startswith("#") else None,  # what lies beside a notebook is not beside the page
+    link_rel=None,
+)
 
 STYLE = """
 :root { color-scheme: light; }
@@ -143,7 +171,7 @@ def page(run: Run) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{TITLE}: a run</title>
 <style>{STYLE}</style>
 </head>
@@ -197,12 +225,12 @@ def _title(run: NotebookRun) -> str:
 
 def _section(run: NotebookRun, names: list[str]) -> str:
     markdown = mistune.create_markdown(
-        renderer=_Prose(run, names), plugins=["table", "strikethrough", "url", "task_lists", "def_list"]
+        renderer=_Prose(run, names), plugins=["table", "strikethrough", "url", "def_list"]
     )
     parts, number = [f'<section id="{escape(run.name)}" aria-label="{escape(_title(run))}">'], 0
     for cell in run.notebook.cells:
         if cell.cell_type == "markdown":
-            parts.append(str(markdown(cell.source)))
+            parts.append(CLEANER.clean(str(markdown(cell.source))))
         elif cell.cell_type == "code":
             number += 1
             parts.append(_code(cell, f"{run.name}-{number}", number))
@@ -226,20 +254,23 @@ def _output(output: NotebookNode) -> str:
 
 def _richest(data: dict[str, Any], metadata: dict[str, Any]) -> str:
     if "text/html" in data:
-        return str(data["text/html"])
+        return CLEANER.clean(data["text/html"])
     if "text/markdown" in data:
-        return str(mistune.html(data["text/markdown"]))
+        return CLEANER.clean(str(mistune.html(data["text/markdown"])))
     for mime in IMAGES:
         if mime in data:
-            raw = data[mime].encode() if mime == "image/svg+xml" else None
-            encoded = base64.b64encode(raw).decode() if raw else data[mime].replace("\n", "")
             words = metadata.get(mime, {}).get("alt") or data.get("text/plain", "a picture")
-            return f'<img src="data:{mime};base64,{encoded}" alt="{escape(words)}">'
+            drawing = mime == "image/svg+xml"
+            return _image(mime, base64.b64encode(data[mime].encode()).decode() if drawing else data[mime], words)
     return f"<pre>{_plain(data.get('text/plain', ''))}</pre>"
 
 
+def _image(mime: str, encoded: str, words: str) -> str:
+    return f'<img src="data:{mime};base64,{escape("".join(encoded.split()))}" alt="{_plain(words)}">'
+
+
 def _plain(text: str) -> str:
-    return escape(TERMINAL_COLOURS.sub("", text))
+    return escape(printable(TERMINAL_COLOURS.sub("", text).replace("\r\n", "\n")))
 
 
 class _Prose(mistune.HTMLRenderer):
@@ -256,13 +287,10 @@ class _Prose(mistune.HTMLRenderer):
         stem, dot, _ = unquote(url).rpartition("/")[2].partition(".ipynb")
         if dot and stem in self.names:
             return f'<a href="#{escape(stem)}">{text}</a>'
-        # What lies beside the notebooks does not lie beside the report.
         return super().link(text, url, title) if re.match(r"(https?|mailto):", url) else text
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        file = self.source_folder / unquote(url)
-        if not file.is_file():  # on a site, or missing: its words must do
+        file, kind = self.source_folder / unquote(url), mimetypes.guess_type(url)[0] or ""
+        if not (kind.startswith("image/") and os.path.isfile(file)):  # on a site, or missing: its words must do
             return super().image(text, url, title)
-        kind = mimetypes.guess_type(file.name)[0] or "image/png"
-        encoded = base64.b64encode(file.read_bytes()).decode()
-        return f'<img src="data:{kind};base64,{encoded}" alt="{escape(text)}">'
+        return _image(kind, base64.b64encode(file.read_bytes()).decode(), text)
