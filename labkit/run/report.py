@@ -64,50 +64,7 @@ CLEANER = nh3.Cleaner(
     link_rel=None,
 )
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 72rem; margin: 2rem auto;
-  padding: 0 1rem; }
-/* A line of prose can be too long for the eye; a picture or a table is better wide. */
-p, ul, ol, dl { max-width: 56rem; }
-h1, h2, h3, h4 { line-height: 1.25; }
-section { border-top: 3px solid #1b1b1b; margin-top: 3rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-th, td { border-bottom: 1px solid #b5b5b5; padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
-th[scope=row] { font-weight: 600; }
-/* Where there is room, words stay whole; where there is little, an ARN gives way, but no heading and no short word. */
-th, td { overflow-wrap: break-word; }
-@media (width < 72rem) {
-  th[scope=row], td { overflow-wrap: anywhere; min-width: 7ch; }
-  th[scope=row], td:first-child { min-width: 13ch; }
-}
-pre { background: #f4f4f1; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
-code { font-family: ui-monospace, monospace; }
-.output { border-left: 3px solid #9aa7b4; padding-left: 1rem; margin: 0 0 1.5rem; }
-.output pre { background: none; padding: 0; }
-.error, .fail { border-left: 5px solid #a30000; padding-left: 1rem; }
-.number { color: #595959; font-size: .85rem; margin: 1rem 0 -.8rem; }
-img { max-width: 100%; height: auto; }
-figure { break-inside: avoid; }
-a { color: #0b4f9e; }
-.k, .kn, .kc, .ow { color: #7a1f7a; }
-.s1, .s2, .sa, .sd, .si { color: #17602f; }
-.c1 { color: #5a5a5a; font-style: italic; }
-.mi, .mf { color: #8a3b00; }
-@media print {
-  body { max-width: none; margin: 0; font-size: 10.5pt; }
-  section { break-before: page; }
-  table { font-size: .85em; }
-  th, td { padding-right: .5rem; }
-  th[scope=row], td:first-child { min-width: 9ch; }
-  tr, img { break-inside: avoid; }
-  h2, h3, h4, .number { break-after: avoid; }
-  a { color: inherit; }
-  /* Paper can't unfold. Twins of what is above are left out; the answers of a quiz are wanted. */
-  details:not([open], .answers) { display: none; }
-  .answers::details-content { content-visibility: visible; }
-}
-"""
+STYLE = Path(__file__).with_name("report.css")
 
 
 @dataclass(frozen=True)
@@ -173,7 +130,8 @@ def page(run: Run) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{TITLE}: a run</title>
-<style>{STYLE}</style>
+<style>
+{STYLE.read_text("utf-8")}</style>
 </head>
 <body>
 <header>
