@@ -211,6 +211,11 @@ class TestWhatBoto3SaysItself:
         assert caught.value.code == code
         assert words in caught.value.message
 
+    def test_there_is_each_that_the_table_names(self):
+        for *_, names in errors.BOTO3_ERRORS:
+            for name in names.split():
+                assert issubclass(getattr(boto, name), BotoCoreError)
+
     def test_none_of_them_is_left_out_and_each_is_one_line(self):
         for kind in of_botocore(BotoCoreError):
             fields = {name: "x" for _, name, _, _ in string.Formatter().parse(kind.fmt) if name}
