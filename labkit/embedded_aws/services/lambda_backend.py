@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
+from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.sqs.models import sqs_backends
 
@@ -46,7 +46,6 @@ class LambdaBackend(models.LambdaBackend):
     def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
         """Create the function when role, limits and package are what Lambda accepts."""
         _check_role(spec["Role"])
-        _check_limits(spec)
         if "ZipFile" in spec["Code"]:
             _check_zip(base64.b64decode(spec["Code"]["ZipFile"]))
         function = super().create_function(spec)
@@ -80,7 +79,6 @@ class LambdaBackend(models.LambdaBackend):
         """Change the configuration; environments that were made with the old one are retired."""
         if "Role" in body:
             _check_role(body["Role"])
-        _check_limits(body)
         function = self.get_function(function_name, qualifier)
         if "Timeout" in body:
             for mapping in self._mappings_of(function):
@@ -220,24 +218,6 @@ def _no_mapping() -> LambdaRefusal:
 def _check_role(arn: str) -> None:
     if arn.startswith("arn:aws:iam::") and not roles.lambda_may_assume(arn):
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
-
-
-def _check_limits(spec: dict[str, Any]) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html says what the ranges are."""
-    for name, path, smallest, largest in (
-        ("Timeout", "timeout", 1, 900),
-        ("MemorySize", "memorySize", 128, 10_240),
-    ):
-        value = spec.get(name)
-        if value is not None and not smallest <= int(value) <= largest:
-            bound = (
-                f"less than or equal to {largest}" if int(value) > largest else f"greater than or equal to {smallest}"
-            )
-            raise LambdaClientError(
-                "ValidationException",
-                f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
-                f"Member must have value {bound}",
-            )
 
 
 def _check_zip(code: bytes) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
+from hashlib import sha256
 from typing import Any
 
 from moto.awslambda import models
@@ -36,6 +38,7 @@ class Function(models.LambdaFunction):
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         """Make the record from CreateFunction's request."""
         super().__init__(account_id, spec, region, version)
+        self.revision_id = str(uuid.uuid4())
         self.log_format = "Text"
         self.log_level: str | None = None
         self._log_to(spec.get("LoggingConfig") or {})
@@ -53,7 +56,11 @@ class Function(models.LambdaFunction):
         logging = {"LogFormat": self.log_format, "LogGroup": self.logs_group_name}
         if self.log_level:
             logging |= {"ApplicationLogLevel": self.log_level, "SystemLogLevel": "INFO"}
-        configuration = super().get_configuration(on_create) | {"LoggingConfig": logging}
+        configuration = super().get_configuration(on_create) | {
+            "LoggingConfig": logging,
+            "RevisionId": self.revision_id,
+            "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version(self.region, str(self.run_time))},
+        }
         if on_create:
             reason = {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
             return configuration | {"State": "Pending"} | reason
@@ -88,8 +95,14 @@ class Function(models.LambdaFunction):
                 f"{self.function_arn}",
             )
         self._in_change_until = time.monotonic() + settings.current().change_seconds
+        self.revision_id = str(uuid.uuid4())
         self.last_modified = iso_8601_datetime_with_nanoseconds()  # which moto leaves at the creation
 
     def settle(self) -> None:
         """Whoever looks has waited: the change is over."""
         self._in_change_until = 0.0
+
+
+def _runtime_version(region: str, runtime: str) -> str:
+    """Return an ARN like those that AWS gives the versions of its runtimes."""
+    return f"arn:aws:lambda:{region}::runtime:{sha256(runtime.encode()).hexdigest()}"

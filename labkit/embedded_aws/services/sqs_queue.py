@@ -221,13 +221,16 @@ class Queue(models.Queue):
                 self._ready.remove(message)  # its visibility timeout had passed
             self._forget(message)
 
+    def knows(self, receipt_handle: str) -> bool:
+        """Return whether the queue gave this receipt handle, for a message that may be deleted by now."""
+        with self._changed:
+            return receipt_handle in self._by_receipt or receipt_handle in self.deleted_messages
+
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Set when a message in flight becomes visible again, counted from now; 0 is at once."""
         with self._changed:
             message = self._by_receipt.get(receipt_handle)
-            if message is None:
-                raise ReceiptHandleIsInvalid
-            if message.id not in self._due:
+            if message is None or message.id not in self._due:
                 raise InvalidParameterValue(
                     f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message does not "
                     "exist or is not available for visibility timeout change."
