@@ -17,7 +17,7 @@ SECRET = re.compile(r"secret|password|credential|token", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Blob:
-    """In place of a large binary parameter: only its size in bytes is kept, if it is known."""
+    """Instead of a large binary parameter: only its size in bytes is kept, if it is known."""
 
     size: int | None
 

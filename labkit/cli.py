@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -30,8 +31,8 @@ LAB_OPTIONS = (
     click.option("--account", help="The account's twelve digits; needed for aws."),
     click.option("--profile", help="An AWS profile; for aws."),
     click.option("--region", help="Such as us-east-1; for aws and endpoint."),
-    click.option("--role", "role_arn", help="The ARN of an existing execution role, in place of the lab's own."),
-    click.option("--bucket", help="An existing bucket, in place of the lab's own."),
+    click.option("--role", "role_arn", help="The ARN of an existing execution role, instead of the lab's own."),
+    click.option("--bucket", help="An existing bucket, instead of the lab's own."),
     click.option("--endpoint-url", help="The address of an AWS-compatible server; for endpoint."),
 )
 
@@ -46,7 +47,10 @@ def lab_options(command: Command) -> Command:
 def _open(at: dict[str, Any]) -> Lab:
     from labkit.lab import open_lab
 
-    return open_lab(**{name: value for name, value in at.items() if value is not None})
+    lab = open_lab(**{name: value for name, value in at.items() if value is not None})
+    if lab.notice:
+        say(lab.notice, err=True)
+    return lab
 
 
 def _place(at: dict[str, Any]) -> str:
@@ -211,13 +215,8 @@ def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
 def logs(function: str, since: str | None, lines: bool, **at: Any) -> None:
     """Show what a function (such as CreateThumbnail) has logged."""
     from labkit.insight.logs import read_logs
-    from labkit.settings import FUNCTIONS
 
-    lab = _open(at)
-    names = [known.name for known in FUNCTIONS]
-    if function not in (*names, *(lab.settings.function_name(known) for known in FUNCTIONS)):
-        raise LabError(f"There is no function {function!r}.", hint=f"There are {', '.join(names)}.", code="not-there")
-    found = read_logs(lab, function, since=since)
+    found = read_logs(_open(at), function, since=since)
     if lines:
         for line in found.lines:
             say(f"{line.time:%H:%M:%S.%f}  {line.text.rstrip()}")
@@ -238,7 +237,7 @@ def doctor(key: str | None, **at: Any) -> None:
     found = examine(_open(at), key)
     say(str(found))
     if found.first and found.first.call:
-        say(f"\nIn Python, this mends the first of it:\n  {found.first.call}")
+        say(f"\nIn Python, this fixes the first of it:\n  {found.first.call}")
     if not found.healthy:
         sys.exit(1)
 
@@ -393,10 +392,10 @@ def clean(yes: bool, **at: Any) -> None:
     if _place(at) == "local" and not _embedded_aws_runs():
         return
     lab = _open(at)
-    known = bool(lab.journal.entries())
-    found = find_things(lab) if at["suffix"] and not known else None
-    if known or (found and found.entries):
-        say(str(found or inventory(lab)))
+    found = find_things(lab) if at["suffix"] and not lab.journal.entries() else None
+    there = inventory(lab) if found is None else None
+    if (found and found.entries) or (there and there.things):
+        say(str(found or there))
         if not yes:
             click.confirm("Delete all of it?", abort=True)
     if found:
@@ -417,6 +416,37 @@ def _embedded_aws_runs() -> bool:
         return False
     say(f"The embedded AWS of {workspace} runs at {server.url} (process {server.pid}).")
     return True
+
+
+@main.command()
+@click.option(
+    "--json", "as_json", is_flag=True, help="The keys alone, as JSON: for credential_process in an AWS profile."
+)
+def env(as_json: bool) -> None:
+    """Print the keys and address that other tools need.
+
+    In a shell, eval "$(labkit env)" leads the AWS CLI, every SDK and what is built on them to the embedded AWS.
+    Starts nothing.
+    """
+    from labkit import embedded_aws
+    from labkit.connection import LOCAL_FOLDER
+    from labkit.lab import find_workspace
+
+    workspace = find_workspace()
+    server = embedded_aws.find(workspace / LOCAL_FOLDER)
+    if server is None:
+        raise LabError(
+            f"The embedded AWS of {workspace} is not running.",
+            where="telling other tools where it is",
+            hint="open_lab() in a notebook starts it.",
+        )
+    if as_json:
+        keys = {"Version": 1, "AccessKeyId": server.access_key, "SecretAccessKey": server.secret_key}
+        say(json.dumps(keys))
+        return
+    say("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
+    for name, value in server.environment.items():
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @main.command()

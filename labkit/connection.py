@@ -24,6 +24,7 @@ from botocore.utils import is_valid_endpoint_url
 from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, telling
+from labkit.patience import Patience
 
 PLACES = ("local", "endpoint", "aws")
 LOCAL_FOLDER = Path(".labkit") / "local"  # the embedded AWS's own folder in a workspace
@@ -43,7 +44,9 @@ class Connection:
     account: str
     endpoint_url: str | None = None
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
+    profile: str | None = None
     calls: CallLog = field(default_factory=CallLog)
+    patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,6 +61,7 @@ class Connection:
             self._clients[service] = self.session.client(
                 service, endpoint_url=self.endpoint_url, config=_config(self.where)
             )
+            self.patience.attach(self._clients[service])
         return self._clients[service]
 
     @cached_property
@@ -97,10 +101,10 @@ def connect(
 def _connect_local(workspace: Path) -> Connection:
     try:
         server = embedded_aws.start(workspace / LOCAL_FOLDER)
-    except embedded_aws.LocalError as error:
-        hint = "`labkit stop`, then run this again; the server's log is in .labkit/embedded_aws/."
+    except embedded_aws.EmbeddedAwsError as error:
+        hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
         raise LabError(str(error), where="opening the lab (local)", hint=hint, code="no-embedded-aws") from error
-    session = _blind_session(server.region, "labkit-local", "not-a-secret")
+    session = _blind_session(server.region, server.access_key, server.secret_key)
     return Connection("local", session, server.region, server.account, server.url, str(server.started))
 
 
@@ -118,7 +122,7 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
         boto3.Session(profile_name=profile, region_name=region) if profile else _blind_session(region, "test", "test")
     )
     account = _account_of(session, endpoint_url, "endpoint")
-    return Connection("endpoint", session, region, account, endpoint_url)
+    return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
 def _is_address(url: str) -> bool:
@@ -158,7 +162,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             hint="Choose the right profile, or name the other account if that is what you want.",
             code="bad-option",
         )
-    return Connection("aws", session, session.region_name, account)
+    return Connection("aws", session, session.region_name, account, profile=profile)
 
 
 def _refuse_overrides(overrides: Mapping[str, str]) -> None:

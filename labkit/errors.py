@@ -31,7 +31,7 @@ Each carries a `code` for programs. It stays the same when the words change:
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -137,6 +137,19 @@ BOTO3_ERRORS = (
     ("boto3-failed", "boto3 gave the call up", "Run the cell again.", "BotoCoreError"),
 )
 
+# Who denied it, by AWS's own words: where a policy of one's own can't help, none is advised.
+DENIALS = {
+    "service control policy": "The organisation that the account belongs to forbids this: no policy of your own helps. "
+    "Ask whoever runs it, or work in another account or region.",
+    "resource control policy": "The organisation that the account belongs to forbids this on its resources: no policy "
+    "of your own helps. Ask whoever runs it.",
+    "permissions boundary": "Your user's permissions boundary leaves this out: no policy of your own helps. Ask "
+    "whoever set it.",
+    "session policy": "The session that you were given leaves this out: ask for one without that limit.",
+    "explicit deny": "A policy denies this explicitly, and nothing that allows it helps: find the Deny, or ask whoever "
+    "runs the account.",
+}
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LONGEST_NAME = 200
 LONGEST_WORDS = 600  # boto3 repeats a wrong value in full, and a value can be a photo
@@ -201,6 +214,18 @@ def error_message(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
+def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
+    """What to try after a refusal, by AWS's code and words; `hints` are more by code. None where nothing is known.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    words, code = error_message(error), error_code(error)
+    for words_of_aws, hint in DENIALS.items():
+        if words_of_aws in words:
+            return hint
+    return hints.get(code) or HINTS.get(code)
+
+
 def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
     """One of boto3's own errors as a LabError that says what it is."""
     named = {kind.__name__ for kind in type(error).__mro__}
@@ -237,10 +262,10 @@ def file_errors(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def aws_errors(where: str, hint: str | None = None) -> Iterator[None]:
+def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn what AWS or boto3 refuses in the block, or in the function that this decorates, into a LabError.
 
-    It says `where`. The hint is the block's own, else one that goes with AWS's error code.
+    It says `where`. What AWS said chooses the hint: the block's own for a code, else the one that goes with that code.
     """
     try:
         yield
@@ -250,7 +275,7 @@ def aws_errors(where: str, hint: str | None = None) -> Iterator[None]:
             "AWS refused a call.",
             where=f"{where} ({error.operation_name})",
             aws_said=f"{code}: {error_message(error)}",
-            hint=hint or HINTS.get(code),
+            hint=advice(error, hints or {}),
             code="aws-refused",
         ) from error
     except BotoCoreError as error:

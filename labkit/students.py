@@ -76,7 +76,7 @@ def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNot
 
 
 def without_answer(code: str) -> str:
-    """The code with its imports, and `...` in place of each other statement; names that are set are still named.
+    """The code with its imports, and `...` instead of each other statement; names that are set are still named.
 
     Docstrings and the heads of functions stay, and so does a first line that begins with `%%`.
     """

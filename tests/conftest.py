@@ -42,7 +42,7 @@ def new_lab(workspace):
 
 @pytest.fixture
 def lab(new_lab):
-    """A lab of one's own, with nothing in it."""
+    """A lab of the test's own, with nothing in it."""
     return new_lab()
 
 

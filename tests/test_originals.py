@@ -29,7 +29,7 @@ def original_lab(workspace):
 
 def failures(lab, name, text):
     """The invocations of a function that failed with this text."""
-    return [request for request in labkit.read_logs(lab, name).requests if text in str(request.error)]
+    return [invocation for invocation in labkit.read_logs(lab, name) if text in str(invocation.error)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,7 +47,7 @@ def test_a_photo_comes_out_three_times(original_lab):
     found = labkit.read_results(original_lab, upload.key)
     sizes = [(photo.width, photo.height) for photo in found.results]
     source = found.source
-    expected = [f.result_size(source.width, source.height) for f in original_lab.settings.functions]
+    expected = [branch.function.result_size(source.width, source.height) for branch in original_lab.branches]
     assert all(abs(a - c) <= 1 and abs(b - d) <= 1 for (a, b), (c, d) in zip(sizes, expected, strict=True))
     assert [photo.key for photo in found.results] == [
         "thumbnail/Thumbnail-MonaLisa.jpg",

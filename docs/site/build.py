@@ -13,7 +13,8 @@ from pathlib import Path
 from sphinx.cmd.build import main as sphinx_build
 
 PROJECT = Path(__file__).parents[2]
-LINKED = ("LICENSE", "labkit/samples/LICENCES.md")  # what pages link to beside pages
+ABOUT_THE_PROJECT = ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG")
+LINKED = ("LICENSE", "labkit/samples/LICENCES.md", *(f"{page}.md" for page in ABOUT_THE_PROJECT))  # beside the docs
 
 
 def toctree(caption: str, pages: Iterable[str]) -> str:
@@ -38,7 +39,7 @@ def lay_out(run: Path, pages: Path) -> None:
         (PROJECT / "README.md").read_text("utf-8")
         + toctree("The notebooks", story)
         + toctree("Beyond the story", ["notebooks/beyond", *beyond])
-        + toctree("The documents", [*documents, "lambda_packages", "labkit/samples/LICENCES"]),
+        + toctree("The documents", [*documents, *ABOUT_THE_PROJECT, "lambda_packages", "labkit/samples/LICENCES"]),
         "utf-8",
     )
     # Folders that pages link to have a page of their own.

@@ -9,12 +9,12 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-from moto.iam.models import Role, iam_backends
+from moto.iam.models import Group, Role, User, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 
+from labkit.embedded_aws.state import PARTITION
 from labkit.policy import Request, allows
 
-_PARTITION = "aws"
 _lock = threading.Lock()
 
 
@@ -23,7 +23,7 @@ def find_role(arn: str) -> Role | None:
     parts = arn.split(":")
     if len(parts) != 6:
         return None
-    known = list(iam_backends[parts[4]][_PARTITION].roles.values())  # others may make roles meanwhile
+    known = list(iam_backends[parts[4]][PARTITION].roles.values())  # others may make roles meanwhile
     return next((role for role in known if role.arn == arn), None)
 
 
@@ -40,18 +40,19 @@ def may(role_arn: str, action: str, resource: str, context: dict[str, str] | Non
     if role is None:
         return False
     request = Request(action, resource, arn=role_arn, context=context or {})
-    return allows(_policies(role), request, identity=True)
+    return allows(policies_of(role), request, identity=True)
 
 
-def _policies(role: Role) -> list[Any]:
-    attached = role.managed_policies.values()
+def policies_of(holder: Role | User | Group) -> list[Any]:
+    """Return the inline and attached policies of a role, a user or a group."""
+    attached = list(holder.managed_policies.values())
     documents = [
         version.document
         for policy in attached
         for version in policy.versions
         if version.version_id == policy.default_version_id
     ]
-    return [*role.policies.values(), *documents]
+    return [*holder.policies.values(), *documents]
 
 
 _sessions: dict[str, AssumedRole] = {}
@@ -67,7 +68,7 @@ def credentials(role_arn: str, session: str) -> AssumedRole:
     """Return the temporary credentials that Lambda hands to a function; the session bears its name."""
     with _lock:
         account = role_arn.split(":")[4]
-        assumed = sts_backends[account][_PARTITION].assume_role(
+        assumed = sts_backends[account][PARTITION].assume_role(
             region_name="us-east-1",
             role_session_name=session,
             role_arn=role_arn,

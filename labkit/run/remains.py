@@ -85,7 +85,7 @@ def _remove_own(folder: Path, lock: FileLock) -> None:
     with held_back():
         try:
             _remove(folder)
-        except embedded_aws.LocalError as error:
+        except embedded_aws.EmbeddedAwsError as error:
             raise LabError(str(error), where="ending the run", code="no-embedded-aws") from error
         finally:
             lock.release()
@@ -94,7 +94,7 @@ def _remove_own(folder: Path, lock: FileLock) -> None:
 def _remove_remains() -> None:
     for folder in _place().glob(f"{PREFIX}*"):
         # Its run lives, or another run is just removing it; what this one cannot remove is left to the next.
-        with suppress(Timeout, OSError, embedded_aws.LocalError):
+        with suppress(Timeout, OSError, embedded_aws.EmbeddedAwsError):
             about = folder.lstat()
             if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid():
                 with FileLock(folder / "lock", blocking=False):

@@ -21,20 +21,20 @@ from labkit import embedded_aws
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
 from labkit.interrupts import held_back
-from labkit.lab import PLACES_IN_WORDS, open_lab
+from labkit.lab import PLACES_IN_WORDS, find_workspace, open_lab
 from labkit.progress import HEADLESS
 from labkit.run.kernels import kernels_for
+from labkit.run.labs import kept_labs, left_as_found
 from labkit.run.parameters import cells_of, share_parameters
 from labkit.run.remains import own_folder
 from labkit.run.report import Run, write_report
-from labkit.steps.clean_up import clean_up
 
 if TYPE_CHECKING:
     from labkit.run.execution import NotebookRun
 
 CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build on a slow network takes minutes
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
-UNWATCHED = embedded_aws.Behaviour(mapping_delay_seconds=0.02)
+UNWATCHED = embedded_aws.Settings(mapping_delay_seconds=0.02)
 # What says which lab is meant: the run and its notebooks must mean the same one.
 OPTIONS = ("where", "suffix", "prefix", "endpoint_url", "account", "profile", "region", "role_arn", "bucket")
 CLEANING_NOTEBOOK = "clean_up"  # the name (without its number) of the notebook that --keep leaves out
@@ -173,8 +173,8 @@ def run_lab(
 
     `where` and `options` (suffix, prefix, endpoint_url, account, profile, region, role_arn) are those of `open_lab`.
     A local run has an embedded AWS of its own in `folder`/workspace. Elsewhere what the run has made is cleaned up at
-    its end, however it ends, unless a lab was already open there: that one is somebody's. Raises LabError if the lab
-    cannot be opened.
+    its end, however it ends, labs with another prefix too, unless one had made things before: that one is somebody's.
+    Raises LabError if the lab cannot be opened.
     """
     if keep:
         paths = [path for path in paths if not path.stem.endswith(CLEANING_NOTEBOOK)]
@@ -207,7 +207,7 @@ def _local_place(workspace: Path, keep: bool, say: Callable[[str], None]) -> Ite
     beside = ThreadPoolExecutor(1)
     try:
         # It starts while the first kernel does. Should this process be killed, it ends by itself.
-        settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "behaviour": UNWATCHED}
+        settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "settings": UNWATCHED}
         starting = beside.submit(embedded_aws.start, workspace / LOCAL_FOLDER, **settings)
         # A bucket and a role that exist elsewhere, named for other work, do not exist in an AWS that is new.
         yield (
@@ -215,7 +215,7 @@ def _local_place(workspace: Path, keep: bool, say: Callable[[str], None]) -> Ite
             {"LABKIT_WORKSPACE": str(workspace), "LABKIT_BUCKET": "", "LABKIT_ROLE_ARN": ""},
         )
         starting.result()
-    except embedded_aws.LocalError as error:
+    except embedded_aws.EmbeddedAwsError as error:
         hint = "Run it again; a very busy machine can be too slow to start it."
         where = "starting the embedded AWS of this run"
         raise LabError(str(error), where=where, hint=hint, code="no-embedded-aws") from error
@@ -223,6 +223,8 @@ def _local_place(workspace: Path, keep: bool, say: Callable[[str], None]) -> Ite
         with held_back():
             beside.shutdown()  # which waits until it has started, so that it can be stopped
         if keep:
+            for said in kept_labs(workspace):
+                say(said)
             say(f"The lab was kept. To go on with it: export LABKIT_WORKSPACE={shlex.quote(str(workspace))}")
             say("then `labkit status`, `make notebooks`, and at last `labkit stop`.")
 
@@ -231,19 +233,12 @@ def _local_place(workspace: Path, keep: bool, say: Callable[[str], None]) -> Ite
 def _shared_place(
     where: str, keep: bool, say: Callable[[str], None], options: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """A place where others work too; its journal is the project's, so that a crash leaves a list behind."""
-    lab = open_lab(where, **options)
-    somebodys = bool(lab.journal.entries())
-    at = lab.connection
-    try:
+    """A place where others work too; its journals are the project's, so that a crash leaves a list behind."""
+    with left_as_found(find_workspace(), keep, say) as labs:
+        lab = open_lab(where, **options)
+        labs.append(lab)
+        at = lab.connection
         yield (
             f"{PLACES_IN_WORDS[where]}, account {at.account}, region {at.region}",
             {"LABKIT_WORKSPACE": str(lab.workspace.resolve())},
         )
-    finally:
-        if lab.journal.entries():
-            if keep or somebodys:
-                why = "kept, as you said" if keep else "open before this run, and so left as it is"
-                say(f"The lab {lab.settings.lab_id} was {why}: `labkit status` lists it, `labkit clean` deletes it.")
-            else:
-                say(str(clean_up(lab)))

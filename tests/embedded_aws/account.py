@@ -84,20 +84,23 @@ class Account:
 
     def __init__(self, server):
         self.server = server
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=70)
         for attribute, service in (
             ("s3", "s3"), ("sns", "sns"), ("sqs", "sqs"), ("iam", "iam"),
             ("lam", "lambda"), ("logs", "logs"), ("sts", "sts"),
         ):  # fmt: skip
-            client = boto3.client(
-                service,
-                endpoint_url=server.url,
-                region_name=server.region,
-                aws_access_key_id="made",
-                aws_secret_access_key="up",
-                config=config,
-            )
-            setattr(self, attribute, client)
+            setattr(self, attribute, self.client(service))
+
+    def client(self, service, *, key=None, secret=None, token=None, **config):
+        """A client with the owner's keys, or with others."""
+        return boto3.client(
+            service,
+            endpoint_url=self.server.url,
+            region_name=self.server.region,
+            aws_access_key_id=key or self.server.access_key,
+            aws_secret_access_key=secret or self.server.secret_key,
+            aws_session_token=token,
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=70, **config),
+        )
 
     def name(self, kind):
         return f"{kind}-{next(NUMBERS)}"

@@ -10,15 +10,15 @@ from labkit import embedded_aws
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory):
-    """Start embedded AWSs by their behaviour, each once, and end them with the session."""
+    """Start embedded AWSs by their settings, each once, and end them with the session."""
     started = {}
 
-    def get(**switches):
-        key = tuple(sorted(switches.items()))
+    def get(**changes):
+        key = tuple(sorted(changes.items()))
         if key not in started:
             folder = tmp_path_factory.mktemp("an AWS")
-            behaviour = embedded_aws.Behaviour(**({"mapping_delay_seconds": 0.05} | switches))
-            started[key] = Account(embedded_aws.start(folder, behaviour=behaviour))
+            settings = embedded_aws.Settings(**({"mapping_delay_seconds": 0.05} | changes))
+            started[key] = Account(embedded_aws.start(folder, settings=settings))
         return started[key]
 
     yield get
@@ -32,9 +32,9 @@ def aws(servers):
     return servers()
 
 
-@pytest.fixture(params=["compiled", "plain"])
+@pytest.fixture(params=["compiled", "fallback"])
 def aws_of_each_kind(request, servers):
-    """An account, once with awslambdaric's compiled client and once with the plain one (as on macOS)."""
+    """An account, once with awslambdaric's compiled client and once with the fallback (as on macOS)."""
     if request.param == "compiled" and sys.platform != "linux":
         pytest.skip("the compiled runtime client exists for Linux only")
-    return servers(plain_runtime_client=request.param == "plain")
+    return servers(fallback_runtime_client=request.param == "fallback")

@@ -480,24 +480,24 @@ def test_an_upload_runs_the_function(aws):
     until(lambda: aws.depth(url) == (0, 0))
 
 
-def test_switches_can_be_set_while_the_server_runs(servers):
+def test_settings_can_be_set_while_the_server_runs(servers):
     aws = servers(retry_seconds=(1.0, 2.0))
-    assert embedded_aws.change_behaviour(aws.server, duplicate_events=2).duplicate_events == 2
+    assert embedded_aws.change_settings(aws.server, duplicate_events=2).duplicate_events == 2
     bucket, topic, url, _ = aws.pipeline()
     aws.notify(bucket, topic)
     assert len(aws.receive(url, count=3)) == 3
-    behaviour = embedded_aws.change_behaviour(aws.server, duplicate_events=0)
-    assert (behaviour.duplicate_events, behaviour.retry_seconds) == (0, (1.0, 2.0))
+    settings = embedded_aws.change_settings(aws.server, duplicate_events=0)
+    assert (settings.duplicate_events, settings.retry_seconds) == (0, (1.0, 2.0))
     with pytest.raises(TypeError):
-        embedded_aws.change_behaviour(aws.server, no_such_switch=1)
+        embedded_aws.change_settings(aws.server, no_such_setting=1)
 
 
 def test_a_server_that_is_gone_cannot_be_changed(aws):
     from dataclasses import replace
 
     gone = replace(aws.server, url="http://127.0.0.1:9")
-    with pytest.raises(embedded_aws.LocalError) as refused:
-        embedded_aws.change_behaviour(gone, duplicate_events=1)
+    with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
+        embedded_aws.change_settings(gone, duplicate_events=1)
     assert str(refused.value) == "The embedded AWS at http://127.0.0.1:9 does not answer."
 
 

@@ -53,9 +53,9 @@ def processes(server):
     return [server.pid, *(child.pid for child in psutil.Process(server.pid).children(recursive=True))]
 
 
-def wardens(server):
-    """The ids of the server's wardens; one that has just ended has no command line any more."""
-    return [child.pid for child in psutil.Process(server.pid).children() if "warden.py" in " ".join(child.cmdline())]
+def reapers(server):
+    """The ids of the server's reapers; one that has just ended has no command line any more."""
+    return [child.pid for child in psutil.Process(server.pid).children() if "reaper.py" in " ".join(child.cmdline())]
 
 
 def left_in(folder):
@@ -109,7 +109,7 @@ def test_it_leaves_nothing_but_its_log(folder):
     account = Account(server)
     account.invoke(account.function(RUNNING), 0)
     pids = processes(server)
-    assert len(pids) >= 4, "server, warden, environment and its child"
+    assert len(pids) >= 4, "server, reaper, environment and its child"
     assert embedded_aws.stop(folder) is True
     assert all(gone(pid) for pid in pids)
     assert left_in(folder) == ["server.log", "start.lock"]
@@ -148,31 +148,32 @@ def invoke_quietly(account, function):
         account.invoke(function, 60)
 
 
-def test_a_killed_warden_is_replaced_and_the_end_is_clean(folder):
+def test_a_killed_reaper_is_replaced_and_the_end_is_clean(folder):
     server = embedded_aws.start(folder)
     account = Account(server)
     first = account.function(RUNNING)
     account.invoke(first, 0)
-    (warden,) = wardens(server)
-    os.kill(warden, signal.SIGKILL)
+    (reaper,) = reapers(server)
+    os.kill(reaper, signal.SIGKILL)
     account.invoke(account.function(RUNNING), 0)
-    until(lambda: wardens(server) not in ([], [warden]))
+    until(lambda: reapers(server) not in ([], [reaper]))
     pids = processes(server)
     os.kill(server.pid, signal.SIGKILL)
     until(lambda: all(gone(pid) for pid in pids))
     until(lambda: not list(folder.glob("run-*")))
 
 
-def test_a_server_killed_together_with_its_warden_is_cleared_up_by_the_next_start(folder):
+def test_a_server_killed_together_with_its_reaper_is_cleared_up_by_the_next_start(folder):
     server = embedded_aws.start(folder)
     account = Account(server)
     account.invoke(account.function(RUNNING), 0)
-    (warden,) = wardens(server)
-    environments = [pid for pid in processes(server) if pid not in (server.pid, warden)]
-    for pid in (warden, server.pid):
+    (reaper,) = reapers(server)
+    environments = [pid for pid in processes(server) if pid not in (server.pid, reaper)]
+    for pid in (reaper, server.pid):
         os.kill(pid, signal.SIGKILL)
     again = embedded_aws.start(folder)
-    assert [path.name for path in folder.glob("run-*")] == [f"run-{again.started}"]
+    assert len(list(folder.glob("run-*"))) == 1
+    assert again.started != server.started
     until(lambda: all(gone(pid) for pid in environments))
 
 
@@ -203,7 +204,7 @@ def test_it_ends_when_its_parent_is_gone(folder, sleeper):
 def test_a_parent_that_is_gone_already_is_said_in_one_sentence(folder, sleeper):
     sleeper.kill()
     sleeper.wait()
-    with pytest.raises(embedded_aws.LocalError) as refused:
+    with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
         embedded_aws.start(folder, parent=sleeper.pid)
     assert str(refused.value) == (
         f"The embedded AWS could not start: The process {sleeper.pid}, which the embedded AWS was to end with, is gone."
@@ -240,6 +241,56 @@ def test_a_stale_process_id_that_is_somebody_elses_is_left_alone(folder, sleeper
     assert sleeper.poll() is None
 
 
+def doctored(folder, **fields):
+    """A state file that somebody wrote: what a real one says, with some fields changed."""
+    server = embedded_aws.start(folder)
+    state = json.loads((folder / "server.json").read_text())
+    embedded_aws.stop(folder)
+    (folder / "server.json").write_text(json.dumps(state | fields))
+    return server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.2:80", "http://localhost:80", "http://attacker.example", "http://127.0.0.1:80@attacker.example",
+        "https://127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80/path", "file:///etc/passwd", 5, None,
+    ],
+)  # fmt: skip
+def test_a_state_file_that_leads_elsewhere_is_not_believed(folder, url, monkeypatch):
+    asked = []
+    monkeypatch.setattr("labkit.embedded_aws.launcher._ask", lambda *arguments: asked.append(arguments))
+    folder.mkdir(parents=True)
+    fields = {"url": url, "pid": os.getpid(), "started": "x", "access_key": "a", "secret_key": "b"}
+    (folder / "server.json").write_text(json.dumps(fields))
+    assert embedded_aws.find(folder) is None
+    assert embedded_aws.stop(folder) is False
+    assert asked == []
+
+
+def test_stop_ends_no_process_but_an_embedded_aws(folder, sleeper):
+    doctored(folder, pid=sleeper.pid)
+    assert embedded_aws.stop(folder) is False
+    assert sleeper.poll() is None
+
+
+def test_stop_ends_no_server_that_listens_elsewhere(folder):
+    other = embedded_aws.start(folder.with_name("other"))
+    try:
+        doctored(folder, pid=other.pid)
+        assert embedded_aws.stop(folder) is False
+        assert embedded_aws.find(other.folder) == other
+    finally:
+        embedded_aws.stop(other.folder)
+
+
+def test_a_state_file_that_is_a_link_is_not_followed(folder, tmp_path):
+    doctored(folder)
+    (folder / "server.json").rename(tmp_path / "elsewhere.json")
+    (folder / "server.json").symlink_to(tmp_path / "elsewhere.json")
+    assert embedded_aws.find(folder) is None
+
+
 def test_a_port_that_another_program_has_by_now_is_not_taken_for_the_server(folder):
     server = embedded_aws.start(folder)
     state = (folder / "server.json").read_text()
@@ -272,8 +323,8 @@ def test_a_hanging_server_can_be_stopped(folder, monkeypatch):
 
 
 def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, monkeypatch):
-    monkeypatch.setattr("labkit.embedded_aws.launcher.proof", lambda started: "of another version")
-    with pytest.raises(embedded_aws.LocalError) as refused:
+    monkeypatch.setattr("labkit.embedded_aws.launcher.proof", lambda *_: "of another version")
+    with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
         embedded_aws.start(folder)
     assert str(refused.value).startswith("The embedded AWS ended right after its start; ")
     assert left_in(folder) == ["server.log", "start.lock"]
@@ -284,17 +335,17 @@ def test_a_server_that_does_not_answer_as_it_should_is_not_left_running(folder, 
 def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(embedded_aws.LocalError) as refused:
+    with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
         embedded_aws.start(blocked / "aws")
     assert str(refused.value) == f"The embedded AWS cannot use the folder {blocked / 'aws'}: Not a directory."
 
 
 def test_a_start_that_fails_says_why(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr("labkit.embedded_aws.launcher._PROCESS", tmp_path / "nothing.py")
-    with pytest.raises(embedded_aws.LocalError) as refused:
+    monkeypatch.setattr("labkit.embedded_aws.launcher._MODULE", "labkit.nothing")
+    with pytest.raises(embedded_aws.EmbeddedAwsError) as refused:
         embedded_aws.start(folder)
     assert str(refused.value).startswith("The embedded AWS could not start: ")
-    assert "nothing.py" in str(refused.value)
+    assert "No module named labkit.nothing" in str(refused.value)
 
 
 def test_a_taken_port_is_said_in_one_sentence(tmp_path):

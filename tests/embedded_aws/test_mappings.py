@@ -10,7 +10,7 @@ import pytest
 from account import GATE, Gate, until
 from botocore.exceptions import ClientError
 
-from labkit.embedded_aws.mappings import failed_items
+from labkit.embedded_aws.services.event_source_mappings import failed_items
 
 ECHO = "import json\ndef handler(event, context): print('GOT ' + json.dumps(event))"
 FAIL = "def handler(event, context): raise RuntimeError('no')"

@@ -7,8 +7,12 @@ import pytest
 from account import until
 from botocore.exceptions import ClientError
 
-from labkit.embedded_aws import front_door
-from labkit.embedded_aws.http_server import Answer
+from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.http import dispatcher
+from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.state import Keys
+
+AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
 
 
 def environ(**more):
@@ -20,16 +24,19 @@ def environ(**more):
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "HTTP_HOST": "127.0.0.1",
-        "HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, Signature=0",
+        "HTTP_AUTHORIZATION": AUTHORIZATION,
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(b"body"),
-        "headers.sent": [],
+        "headers.sent": [("Authorization", AUTHORIZATION)],
+        "headers.by_name": {"authorization": [AUTHORIZATION]},
     } | more
 
 
 def answer(monkeypatch, handler):
-    monkeypatch.setitem(front_door._SERVICES, "sts", handler)
-    return front_door.FrontDoor(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
+    monkeypatch.setitem(dispatcher._SERVICES, "sts", handler)
+    owner = Identity("arn:aws:iam::123456789012:root", Keys("a", "b"))
+    monkeypatch.setattr(dispatcher, "_signer", lambda *_: owner)
+    return dispatcher.Dispatcher(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
 
 
 def test_a_dictionary_that_changed_while_moto_walked_it_is_walked_again(monkeypatch):
@@ -149,3 +156,14 @@ def test_a_long_poll_ends_when_its_queue_is_deleted(aws):
     aws.sqs.delete_queue(QueueUrl=url)
     until(lambda: ended, seconds=5)
     poller.join()
+
+
+def test_a_body_is_kept_whether_it_fits_into_memory_or_not(aws):
+    bucket = aws.bucket()
+    for size in (0, 10, 17 * 1024 * 1024):  # moto writes what is above 16 MB to the disk
+        body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        etag = aws.s3.put_object(Bucket=bucket, Key="k", Body=body)["ETag"]
+        found = aws.s3.get_object(Bucket=bucket, Key="k")
+        assert (found["Body"].read(), found["ETag"], found["ContentLength"]) == (body, etag, size)
+    aws.s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+    assert aws.s3.get_object(Bucket=bucket, Key="copy", Range="bytes=1-3")["Body"].read() == b"\x01\x02\x03"

@@ -1,0 +1,212 @@
+"""Every request comes in here: is it from a program on this machine, who signed it, and which service is it for?
+
+moto's own server routes by host name through Flask; a client with an endpoint URL says which service it means in
+its signature, so that the service's response class can be called straight away.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    Request,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
+from moto.iam.responses import IamResponse
+from moto.logs.responses import LogsResponse
+from moto.s3.models import s3_backends
+from moto.sns.responses import SNSResponse
+from moto.sts.responses import TokenResponse
+from werkzeug.exceptions import HTTPException
+
+from labkit.embedded_aws import credentials
+from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.http import signatures
+from labkit.embedded_aws.http.auth_errors import auth_error
+from labkit.embedded_aws.http.errors import AwsError, error_answer
+from labkit.embedded_aws.http.post_policy import PostForm
+from labkit.embedded_aws.http.received import Received
+from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.services import s3_fast_path, s3_permissions
+from labkit.embedded_aws.services.lambda_responses import LambdaResponse
+from labkit.embedded_aws.services.s3 import S3Response
+from labkit.embedded_aws.services.s3_permissions import S3Request
+from labkit.embedded_aws.services.sqs import SQSResponse
+from labkit.embedded_aws.state import ACCOUNT, PARTITION, REGION
+
+_log = logging.getLogger(__name__)
+
+_SERVICES: dict[str, Callable[..., Any]] = {
+    "iam": IamResponse.dispatch,
+    "lambda": LambdaResponse.dispatch,
+    "logs": LogsResponse.dispatch,
+    "sns": SNSResponse.dispatch,
+    "sqs": SQSResponse.dispatch,
+    "sts": TokenResponse.dispatch,
+}
+_MOST_ATTEMPTS = 5
+
+
+class _ServerRequest(Request):
+    """moto's request, from a server that writes the Date header itself."""
+
+    from_wsgi_server = True
+
+
+class Dispatcher:
+    """The application behind the HTTP server."""
+
+    def __init__(self, control: Callable[[str, str, dict[str, Any]], Answer]) -> None:
+        """`control` answers what is asked of the server itself, below /_embedded_aws/."""
+        self._control = control
+        self.last_request = time.monotonic()
+
+    def __call__(self, environ: dict[str, Any]) -> Answer:
+        """Answer one request."""
+        service = ""
+        try:
+            _refuse_web_pages(environ)
+            path = environ["PATH_INFO"]
+            if path.startswith("/_embedded_aws/"):
+                return self._control(environ["REQUEST_METHOD"], path, environ)
+            request = Received(environ)
+            signature = signatures.read(request)
+            service = _meant(environ) if signature is None else signature.service
+            caller = None if signature is None else _signer(signature, request)
+            return self._answer(service, caller, request, environ)
+        except AwsError as error:
+            return error_answer(error, service or _meant(environ), environ)
+        except Exception:
+            _log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["RAW_URI"])
+            code = "InternalError" if service == "s3" else "InternalFailure"
+            failure = AwsError(code, "The embedded AWS could not do this; its log says why.", 500)
+            return error_answer(failure, service, environ)
+
+    def _answer(self, service: str, caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
+        if service == "s3":
+            answer = _ask_s3(caller, request, environ)
+        elif caller is None:
+            raise auth_error("anonymous", service)
+        else:
+            handler = _SERVICES.get(service)
+            if handler is None:
+                message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS and "
+                raise AwsError("NotImplemented", message + "CloudWatch Logs.", 501)
+            self.last_request = time.monotonic()
+            answer = _ask(handler, environ)
+        self.last_request = time.monotonic()  # who is refused does not keep the server alive
+        return answer
+
+
+def _refuse_web_pages(environ: dict[str, Any]) -> None:
+    """Raise AwsError when the request must come from a web page.
+
+    A page on another site reaches 127.0.0.1 under its own name (DNS rebinding) or across sites, which the
+    browser always declares; AWS clients send none of these headers.
+    """
+    host = str(environ.get("HTTP_HOST", "")).rsplit(":", 1)[0]
+    if host not in ("127.0.0.1", "localhost"):
+        message = f"The embedded AWS answers at 127.0.0.1 and localhost only, not at {host!r}."
+        raise AwsError("AccessDenied", message, 403)
+    for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE"):
+        if name in environ:
+            raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
+
+
+def _meant(environ: dict[str, Any]) -> str:
+    """Return which service a request without a signature is for, as far as it can be told."""
+    path = environ["PATH_INFO"]
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return "sqs" if target.startswith("AmazonSQS.") else "logs"
+    if path.startswith("/20") and "/functions" in path:
+        return "lambda"
+    if path == "/" and (environ["REQUEST_METHOD"] == "POST" or "Action=" in environ["QUERY_STRING"]):
+        return "sts"  # or another that answers as it does
+    return "s3"
+
+
+def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request: Received) -> Identity:
+    """Return who signed the request; raises AwsError when nobody that we know did."""
+    identity = credentials.find(signature.access_key)
+    service = signature.service
+    if identity is None:
+        raise auth_error("unknown key", service, AWSAccessKeyId=signature.access_key)
+    if not signatures.same(identity.session_token or "", signature.token):
+        raise auth_error("token", service)
+    signature.verify(request, identity)
+    if identity.expires is not None and identity.expires.replace(tzinfo=UTC) < datetime.now(UTC):
+        raise auth_error("expired token", service)
+    return identity
+
+
+def _ask_s3(caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
+    bucket, _, key = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
+    backend = s3_backends[ACCOUNT][PARTITION]
+    if (
+        caller is None
+        and request.method == "POST"
+        and not key
+        and "multipart/form-data" in request.header("content-type")
+    ):
+        form = PostForm(environ, bucket)
+        caller = form.sender()
+        asked = S3Request("PUT", bucket, form.key, "", {f"x-amz-{name}": value for name, value in form.fields.items()})
+    else:
+        headers = {name: values[0] for name, values in request.headers.items()}
+        asked = S3Request(request.method, bucket, key, request.raw_query, request.hoisted | headers)
+    refused = s3_permissions.refusal(caller, asked, backend)
+    if refused:
+        raise AwsError("AccessDenied", refused, 403)
+    _vouch(request, environ)
+    plain = s3_fast_path.answer(environ, backend, bucket, key)
+    if plain is not None:
+        return plain
+    if key:
+        return _ask(S3Response.key_dispatch, environ)
+    return _ask(S3Response.ambiguous_dispatch if bucket else S3Response.bucket_dispatch, environ)
+
+
+def _vouch(request: Received, environ: dict[str, Any]) -> None:
+    """Tell moto that the request may pass: it has its own doubts about whatever has no Authorization header."""
+    if "authorization" in request.headers:
+        return
+    environ["HTTP_AUTHORIZATION"] = f"AWS4-HMAC-SHA256 Credential=none/20260101/{REGION}/s3/aws4_request"
+    for name, value in request.hoisted.items():
+        environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
+
+
+def _ask(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
+    """Let moto answer. It walks its dictionaries while other threads change them: then it is asked again."""
+    body = environ["wsgi.input"]
+    for attempt in range(_MOST_ATTEMPTS):
+        body.seek(0)
+        try:
+            return _ask_once(handler, environ)
+        except RuntimeError as error:
+            if "changed size during iteration" not in str(error) or attempt == _MOST_ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt answers or raises")
+
+
+def _ask_once(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
+    environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
+        environ_key_for_header(name): name
+        for name, _ in environ["headers.sent"]
+        if should_preserve_original_header_name(name)
+    }
+    request = _ServerRequest(environ.copy())
+    try:
+        status, headers, body = handler(request, request.raw_url, dict(request.headers))
+    except HTTPException as error:
+        status, headers, body = error.code or 500, dict(error.get_headers()), error.get_body()
+    except ClientError as error:
+        status, headers, body = 400, {}, error.response["Error"]["Message"]
+    content = body.encode() if isinstance(body, str) else body or b""
+    return Answer(int(status), [(name, str(value)) for name, value in headers.items()], content)

@@ -1,0 +1,1 @@
+"""The runtime: execution environments in which deployed functions run, the Runtime API, packages and logs."""

@@ -1,0 +1,109 @@
+"""The first code in an execution environment: makes the process look like Lambda's, then starts the runtime.
+
+It runs under `python -S`, so that nothing of the machine's site-packages is there: what a function can import is
+its own zip, the standard library, and what AWS's runtime brings (boto3 and what it needs).
+Arguments: the task folder, the runtime folder, the folder that stands for /tmp, the handler.
+"""
+
+import builtins
+import gc
+import io
+import os
+import resource
+import sys
+from typing import Any
+
+
+def redirect_tmp(folder: str, kept: tuple[str, ...]) -> None:
+    """Give this process a /tmp of its own: paths below /tmp go to `folder`, whatever Python opens them with.
+
+    `kept` are folders that stay where they are: the code and the interpreter may themselves lie below /tmp.
+    """
+
+    def moved(path: Any) -> Any:
+        if isinstance(path, int):
+            return path
+        text = os.fspath(path)
+        if isinstance(text, bytes):
+            return os.fsencode(moved(os.fsdecode(text)))
+        if text == "/tmp" or (text.startswith("/tmp/") and not text.startswith(kept)):  # noqa: S108
+            return folder + text[4:]
+        return path
+
+    def one_path(call: Any) -> Any:
+        def wrapped(path: Any, *args: Any, **kwargs: Any) -> Any:
+            return call(moved(path), *args, **kwargs)
+
+        return wrapped
+
+    def optional_path(call: Any) -> Any:
+        def wrapped(path: Any = ".", *args: Any, **kwargs: Any) -> Any:
+            return call(moved(path), *args, **kwargs)
+
+        return wrapped
+
+    def two_paths(call: Any) -> Any:
+        def wrapped(source: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+            return call(moved(source), moved(target), *args, **kwargs)
+
+        return wrapped
+
+    def replace(name: str, wrap: Any) -> None:
+        original = getattr(os, name)
+        wrapped = wrap(original)
+        setattr(os, name, wrapped)
+        for abilities in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            if original in abilities:
+                abilities.add(wrapped)  # shutil looks here for what it may ask
+
+    names = "open stat lstat access mkdir rmdir remove unlink chmod utime truncate readlink chdir statvfs"
+    for name in names.split():
+        replace(name, one_path)
+    for name in ["listdir", "scandir"]:
+        replace(name, optional_path)
+    for name in ["rename", "replace", "link", "symlink"]:
+        replace(name, two_paths)
+    io.open = builtins.open = one_path(builtins.open)
+
+
+def rest_the_garbage_collector() -> None:
+    """Let the garbage collector rest until the function waits for its first event.
+
+    Nearly all that is made until then stays: on Python 3.11 a quarter of the time in which boto3 starts goes into
+    looking through it, over and over. Frozen, it is never looked through again.
+    https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    thresholds = gc.get_threshold()
+    resting = (100_000, *thresholds[1:])  # a start that makes a lot of garbage is still cleaned up after
+    gc.set_threshold(*resting)
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+    wait = LambdaRuntimeClient.wait_next_invocation
+
+    def wait_for_the_first(client: Any) -> Any:
+        LambdaRuntimeClient.wait_next_invocation = wait
+        if gc.get_threshold() == resting:  # unless the function has set it otherwise
+            gc.freeze()
+            gc.set_threshold(*thresholds)
+        return wait(client)
+
+    LambdaRuntimeClient.wait_next_invocation = wait_for_the_first
+
+
+def main() -> None:
+    """Set up and hand over to the runtime interface client, which never returns."""
+    task, runtime, tmp, handler = sys.argv[1:]
+    sys.dont_write_bytecode = True  # /var/task is read-only
+    sys.path = [task, *sys.path[1:], runtime]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    packages = os.path.dirname(os.path.realpath(os.path.join(runtime, "boto3")))
+    redirect_tmp(tmp, (task, runtime, tmp, sys.prefix, sys.base_prefix, packages))
+    sys.argv = ["bootstrap.py", handler]
+    rest_the_garbage_collector()
+    from awslambdaric import __main__ as runtime_interface_client
+
+    runtime_interface_client.main(sys.argv)
+
+
+main()

@@ -1,0 +1,71 @@
+"""The services: what each adds to moto 5.2, and why.
+
+Each class says what is missing in moto, and which of moto's issues (getmoto/moto on GitHub) tells of it, open or
+closed; where none is named, a search in November 2026 found none. `install` puts them where moto looks for its own;
+it must run before moto is used for the first time. The version range in pyproject.toml is narrow because of this
+package.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+from typing import Any
+
+
+def install() -> None:
+    """Use this package's classes instead of moto's."""
+    from moto.awslambda import models as lambda_models
+    from moto.awslambda.models import lambda_backends
+    from moto.core import responses as core_responses
+    from moto.core.utils import camelcase_to_underscores, method_names_from_class
+    from moto.iam.models import iam_backends
+    from moto.s3 import models as s3_models
+    from moto.s3 import notifications
+    from moto.s3.models import s3_backends
+    from moto.sns import models as sns_models
+    from moto.sqs import models as sqs_models
+    from moto.sqs.models import sqs_backends
+
+    from labkit.embedded_aws.services import (
+        iam,
+        lambda_backend,
+        lambda_function,
+        s3,
+        s3_events,
+        s3_notifications,
+        sns,
+        sqs,
+        sqs_queue,
+    )
+
+    # moto builds these from module globals
+    for module, name, replacement in (
+        (sqs_models, "Queue", sqs_queue.Queue),
+        (sns_models, "Topic", sns.Topic),
+        (sns_models, "Subscription", sns.Subscription),
+        (lambda_models, "LambdaFunction", lambda_function.Function),
+        (s3_models, "Notification", s3_notifications.Notification),
+        (s3_models, "FakeBucket", s3.Bucket),
+        (s3_models, "FakeKey", s3.Key),
+        (notifications, "send_event", s3_events.send_event),
+        (notifications, "send_test_event", s3_events.send_test_event),
+        (core_responses, "gen_amzn_requestid_long", request_id),
+        # asked again for every request, slow, and always the same
+        (core_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class)),
+        (core_responses, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
+        (sqs_models, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
+    ):
+        setattr(module, name, replacement)
+    sqs_backends.backend = sqs.SQSBackend
+    s3_backends.backend = s3.S3Backend
+    lambda_backends.backend = lambda_backend.LambdaBackend
+    iam_backends.backend = iam.IAMBackend
+
+
+def request_id(headers: dict[str, Any] | None = None) -> str:
+    """moto overwrites the request id that a function's log shows, and makes up one that is no UUID.
+
+    No issue of moto's is known; getmoto/moto#7210 put the ids there.
+    """
+    return str((headers if headers is not None else {}).setdefault("x-amzn-RequestId", str(uuid.uuid4())))

@@ -1,0 +1,168 @@
+"""SQS: moto's operations on queues that are safe to share, and the redrive that moto lacks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.sqs import models, responses
+from moto.sqs.exceptions import InvalidParameterValue, SQSException
+from moto.sqs.models import Message
+
+from labkit.embedded_aws.services.sqs_moves import MessageMove
+from labkit.embedded_aws.services.sqs_queue import Queue, find_queue
+from labkit.policy import allows, service_request
+
+_LONGEST_DELAY_SECONDS = 900
+
+
+class SQSBackend(models.SQSBackend):
+    """moto's SQS on queues that are safe to share; lengths are counted in bytes.
+
+    See getmoto/moto#450 and getmoto/moto#3205 for the size of messages.
+    """
+
+    queues: dict[str, Queue]  # type: ignore[assignment]
+
+    def get_queue(self, queue_name: str) -> Queue:
+        """Return the queue or raise QueueDoesNotExist."""
+        queue = super().get_queue(queue_name)
+        assert isinstance(queue, Queue)
+        return queue
+
+    def delete_queue(self, queue_name: str) -> None:
+        """Delete the queue and release whoever polls it."""
+        queue = self.get_queue(queue_name)
+        super().delete_queue(queue_name)
+        queue.close()
+
+    def send_message(
+        self,
+        queue_name: str,
+        message_body: str,
+        message_attributes: dict[str, Any] | None = None,
+        delay_seconds: int | None = None,
+        deduplication_id: str | None = None,
+        group_id: str | None = None,
+        system_attributes: dict[str, Any] | None = None,
+        validate_group_id: bool = True,
+    ) -> Message:
+        """SendMessage: moto counts characters, and collects all attributes of the queue for each message."""
+        queue = self.get_queue(queue_name)
+        if queue.fifo_queue:
+            return super().send_message(
+                queue_name,
+                message_body,
+                message_attributes,
+                delay_seconds,
+                deduplication_id,
+                group_id,
+                system_attributes,
+                validate_group_id,
+            )
+        largest: int = queue.maximum_message_size  # type: ignore[attr-defined]
+        if len(message_body.encode()) > largest:
+            raise InvalidParameterValue(
+                f"One or more parameters are invalid. Reason: Message must be shorter than {largest} bytes."
+            )
+        delay = int(queue.delay_seconds if delay_seconds is None else delay_seconds)  # type: ignore[attr-defined]
+        if not 0 <= delay <= _LONGEST_DELAY_SECONDS:
+            raise InvalidParameterValue(
+                f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
+            )
+        message = Message(str(uuid.uuid4()), message_body, system_attributes)
+        message.message_attributes = message_attributes or {}
+        message.group_id = group_id
+        message.mark_sent(delay)
+        queue.add_message(message)
+        return message
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> list[Message]:
+        """ReceiveMessage: moto filters the attributes on a copy, this hands on one too."""
+        received = self.get_queue(queue_name).receive(count, wait_seconds_timeout, visibility_timeout)
+        return [_with_attributes(message, message_attribute_names or []) for message in received]
+
+    def change_message_visibility(self, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
+        """ChangeMessageVisibility."""
+        self.get_queue(queue_name).change_visibility(receipt_handle, int(visibility_timeout))
+
+
+def _with_attributes(message: Message, names: Iterable[str]) -> Message:
+    seen = Message(message.id, message.body, message.system_attributes)
+    seen.__dict__.update(message.__dict__)
+    models._filter_message_attributes(seen, list(names))
+    return seen
+
+
+def deliver(arn: str, message: str, *, service: str, source: str, **more: Any) -> None:
+    """Send a message to the queue on behalf of another service's resource, if the queue's policy allows it."""
+    queue = find_queue(arn)
+    if queue is None:
+        return
+    request = service_request(service, "sqs:SendMessage", arn, source=source, account=queue.account_id)
+    if allows([queue._policy_json], request):
+        models.sqs_backends[queue.account_id][queue.region].send_message(queue.name, message, **more)
+
+
+_moves: dict[str, list[MessageMove]] = {}  # by the ARN of the dead-letter queue, the latest first
+
+
+class SQSResponse(responses.SQSResponse):
+    """moto's face of SQS, with the message moves that it lacks.
+
+    They are on their way there: getmoto/moto#10265.
+    """
+
+    def start_message_move_task(self) -> ActionResult:
+        """StartMessageMoveTask."""
+        source = self._dead_letter_queue()
+        destination_arn = self._get_param("DestinationArn")
+        destination = find_queue(destination_arn) if destination_arn else None
+        if destination_arn and destination is None:
+            raise SQSException(
+                "ResourceNotFoundException",
+                "The resource that you specified for the DestinationArn parameter doesn't exist.",
+            )
+        moves = _moves.setdefault(source.queue_arn, [])
+        if moves and moves[0].status == "RUNNING":
+            raise InvalidParameterValue(
+                "There is already a task running. Only one active task is allowed for a source queue arn at a "
+                "given time."
+            )
+        moves.insert(0, MessageMove(source, destination, self._get_param("MaxNumberOfMessagesPerSecond")))
+        return ActionResult({"TaskHandle": moves[0].handle})
+
+    def list_message_move_tasks(self) -> ActionResult:
+        """ListMessageMoveTasks: up to ten, the latest first."""
+        source = self._dead_letter_queue()
+        moves = _moves.get(source.queue_arn, [])[: self._get_param("MaxResults") or 1]
+        return ActionResult({"Results": [move.describe() for move in moves]})
+
+    def cancel_message_move_task(self) -> ActionResult:
+        """CancelMessageMoveTask."""
+        handle = self._get_param("TaskHandle")
+        for move in (move for moves in _moves.values() for move in moves):
+            if move.handle == handle and move.status == "RUNNING":
+                move.cancel()
+                return ActionResult({"ApproximateNumberOfMessagesMoved": move.moved})
+        raise SQSException("ResourceNotFoundException", "Task does not exist.")
+
+    def _dead_letter_queue(self) -> Queue:
+        source = find_queue(self._get_param("SourceArn"))
+        if source is None:
+            raise SQSException(
+                "ResourceNotFoundException",
+                "The resource that you specified for the SourceArn parameter doesn't exist.",
+            )
+        if not self.sqs_backend.list_dead_letter_source_queues(source.name):
+            raise InvalidParameterValue("Source queue must be configured as a Dead Letter Queue.")
+        return source
