@@ -442,11 +442,11 @@ def env(as_json: bool) -> None:
         )
     if as_json:
         keys = {"Version": 1, "AccessKeyId": server.access_key, "SecretAccessKey": server.secret_key}
-        click.echo(json.dumps(keys))
+        say(json.dumps(keys))
         return
-    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
+    say("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
     for name, value in server.environment.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @main.command()
