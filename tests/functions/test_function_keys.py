@@ -14,7 +14,6 @@ from memory_s3 import MemoryS3
 from outcome import Ignored, Refused
 from pictures import encoded, quarters
 
-import labkit.settings
 from labkit.settings import FUNCTIONS
 
 JPEG = encoded(quarters(8, 8))
@@ -99,9 +98,7 @@ OTHERS = (
     [
         pytest.param(PHOTOS, id="photos"),
         pytest.param(
-            LONG.filter(lambda key: fits(key) and not key.endswith("/")),
-            id="photos whose result has to be cut",
-            marks=pytest.mark.xfail(not hasattr(labkit.settings, "LONGEST_KEY"), reason="the helper does not cut yet"),
+            LONG.filter(lambda key: fits(key) and not key.endswith("/")), id="photos whose result has to be cut"
         ),
         pytest.param(
             OTHERS.filter(lambda key: fits(key) and (key.endswith("/") or not key.startswith("ingest/"))),
