@@ -23,7 +23,7 @@ from botocore.utils import is_valid_endpoint_url
 
 from labkit import embedded_aws
 from labkit.calls import CallLog
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.patience import Patience
 
 PLACES = ("local", "endpoint", "aws")
@@ -225,7 +225,7 @@ def _tell_expired(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
 
 def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) -> str:
     client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
-    with telling(f"asking whose credentials these are ({where})"):
+    with aws_errors(f"asking whose credentials these are ({where})"):
         try:
             return str(client.get_caller_identity()["Account"])
         except BotoCoreError as error:

@@ -291,6 +291,3 @@ def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[N
             hint="Does a proxy or a sign-in page of the network answer in its place? Is the endpoint the right one?",
             code="bad-answer",
         ) from error
-
-
-telling = aws_errors  # the old name, until the last caller has the new one
