@@ -73,9 +73,9 @@ def make_photo(number: int, megapixels: float = 2.0) -> bytes:
 
 @contextmanager
 def labkit_server() -> Iterator[tuple[str, int]]:
-    """The embedded AWS; gives its URL and process id."""
+    """The embedded AWS, with MiniStack's keys; gives its URL and process id."""
     with tempfile.TemporaryDirectory() as folder:
-        server = embedded_aws.start(Path(folder))
+        server = embedded_aws.start(Path(folder), keys=embedded_aws.Keys("test", "test"))
         try:
             yield server.url, server.pid
         finally:

@@ -576,7 +576,7 @@ def test_a_log_group_that_is_there_needs_no_right_to_make_one(aws):
 
 @pytest.mark.parametrize("way", ["plain", "moto's"])
 def test_an_object_comes_back_as_it_was_put(aws, way):
-    """Plain requests are answered in a lane of their own; a storage class is not plain. Both say the same."""
+    """Plain requests take the fast path; a storage class is not plain. Both say the same."""
     bucket = aws.bucket()
     more = {} if way == "plain" else {"StorageClass": "STANDARD"}
     put = aws.s3.put_object(

@@ -29,6 +29,7 @@ def environ(**more):
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(BODY),
         "headers.sent": [("Authorization", AUTHORIZATION)],
+        "headers.by_name": {"authorization": [AUTHORIZATION]},
     } | more
 
 
@@ -156,3 +157,14 @@ def test_a_long_poll_ends_when_its_queue_is_deleted(aws):
     aws.sqs.delete_queue(QueueUrl=url)
     until(lambda: ended, seconds=5)
     poller.join()
+
+
+def test_a_body_is_kept_whether_it_fits_into_memory_or_not(aws):
+    bucket = aws.bucket()
+    for size in (0, 10, 17 * 1024 * 1024):  # moto writes what is above 16 MB to the disk
+        body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        etag = aws.s3.put_object(Bucket=bucket, Key="k", Body=body)["ETag"]
+        found = aws.s3.get_object(Bucket=bucket, Key="k")
+        assert (found["Body"].read(), found["ETag"], found["ContentLength"]) == (body, etag, size)
+    aws.s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+    assert aws.s3.get_object(Bucket=bucket, Key="copy", Range="bytes=1-3")["Body"].read() == b"\x01\x02\x03"

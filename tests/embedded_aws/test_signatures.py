@@ -308,6 +308,8 @@ def test_who_passes_on_a_presigned_url_can_add_no_header_of_amazons(aws):
     status, body = send(url, "PUT", b"x", **{"x-amz-acl": "public-read"})
     assert (status, xml(body, "Code")) == (403, "AccessDenied")
     assert xml(body, "Message") == "There were headers present in the request which were not signed"
+    assert send(url, "PUT", b"x", x_amz_acl="public-read")[0] == 200
+    assert len(aws.s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]) == 1, "another name, and so nothing"
 
 
 def test_other_services_take_presigned_urls_too(aws):

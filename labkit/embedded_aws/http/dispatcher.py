@@ -72,22 +72,19 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any]) -> Answer:
         """Answer one request."""
-        service = "s3"
+        service = ""
         try:
             _refuse_web_pages(environ)
             path = environ["PATH_INFO"]
             if path.startswith("/_embedded_aws/"):
                 return self._control(environ["REQUEST_METHOD"], path, environ)
             request = Received(environ)
-            service = _meant(request)
             signature = signatures.read(request)
-            if signature is not None:
-                service = signature.service
-                caller = _signer(signature, request)
-            else:
-                caller = None
+            service = _meant(environ) if signature is None else signature.service
+            caller = None if signature is None else _signer(signature, request)
             return self._answer(service, caller, request, environ)
         except Exception as error:
+            service = service or _meant(environ)
             refused = error if isinstance(error, AwsError) else refusal(error, service)
             if refused is not None:
                 return error_answer(refused, service, environ)
@@ -127,13 +124,14 @@ def _refuse_web_pages(environ: dict[str, Any]) -> None:
             raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
 
 
-def _meant(request: Received) -> str:
+def _meant(environ: dict[str, Any]) -> str:
     """Return which service a request without a signature is for, as far as it can be told."""
-    if target := request.header("x-amz-target"):
+    path = environ["PATH_INFO"]
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
         return "sqs" if target.startswith("AmazonSQS.") else "logs"
-    if request.raw_path.startswith("/20") and "/functions" in request.raw_path:
+    if path.startswith("/20") and "/functions" in path:
         return "lambda"
-    if request.raw_path == "/" and (request.method == "POST" or "Action" in request.query):
+    if path == "/" and (environ["REQUEST_METHOD"] == "POST" or "Action=" in environ["QUERY_STRING"]):
         return "sts"  # or another that answers as it does
     return "s3"
 
@@ -155,17 +153,18 @@ def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request:
 def _ask_s3(caller: Identity | None, request: Received, environ: dict[str, Any]) -> Answer:
     bucket, _, key = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/").partition("/")
     backend = s3_backends[ACCOUNT][PARTITION]
-    headers = request.hoisted | {name: request.header(name) for name in request.headers}
-    asked = S3Request(request.method, bucket, key, request.raw_query, headers)
     if (
         caller is None
         and request.method == "POST"
         and not key
-        and "multipart/form-data" in headers.get("content-type", "")
+        and "multipart/form-data" in request.header("content-type")
     ):
         form = PostForm(environ, bucket)
         caller = form.sender()
         asked = S3Request("PUT", bucket, form.key, "", {f"x-amz-{name}": value for name, value in form.fields.items()})
+    else:
+        headers = {name: values[0] for name, values in request.headers.items()}
+        asked = S3Request(request.method, bucket, key, request.raw_query, request.hoisted | headers)
     refused = s3_permissions.refusal(caller, asked, backend)
     if refused:
         raise AwsError("AccessDenied", refused, 403)
@@ -193,7 +192,7 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     It walks its dictionaries while other threads change them: then it is asked again.
     """
     body = environ["wsgi.input"]
-    if not _is_a_page_of_a_browsers(environ):
+    if not _is_beyond_the_model(service, environ):
         check(read_operation(service, environ))
     for attempt in range(_MOST_ATTEMPTS):
         body.seek(0)
@@ -205,9 +204,11 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     raise AssertionError("the last attempt answers or raises")
 
 
-def _is_a_page_of_a_browsers(environ: dict[str, Any]) -> bool:
-    """Return whether this is a form of a program that behaves as a page, or a preflight: no model has these."""
-    return environ["REQUEST_METHOD"] == "OPTIONS" or "multipart/form-data" in environ.get("CONTENT_TYPE", "")
+def _is_beyond_the_model(service: str, environ: dict[str, Any]) -> bool:
+    """Return whether no model has this: an upload by a form, a preflight."""
+    method = environ["REQUEST_METHOD"]
+    is_form = method == "POST" and "multipart/form-data" in environ.get("CONTENT_TYPE", "")
+    return service == "s3" and (is_form or method == "OPTIONS")
 
 
 def _ask_once(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:

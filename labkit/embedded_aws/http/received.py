@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, unquote
-
-from botocore.compat import HTTPHeaders
 
 
 class Received:
@@ -17,9 +16,7 @@ class Received:
         """Look at a WSGI environ of this server."""
         self.method: str = environ["REQUEST_METHOD"]
         self.raw_path, _, self.raw_query = environ["RAW_URI"].partition("?")
-        self.headers: dict[str, list[str]] = {}
-        for name, value in environ["headers.sent"]:
-            self.headers.setdefault(name.lower(), []).append(_text(value))
+        self.headers: dict[str, list[str]] = environ["headers.by_name"]
         self._environ = environ
 
     def header(self, name: str) -> str:
@@ -38,7 +35,7 @@ class Received:
     @cached_property
     def hoisted(self) -> dict[str, str]:
         """What a presigned URL carries instead of headers, by their names in lower case."""
-        if not {"X-Amz-Signature", "Signature"} & self.query.keys():
+        if "Signature=" not in self.raw_query:
             return {}
         return {name.lower(): value for name, value in self.query.items() if name.lower().startswith("x-amz-")}
 
@@ -53,12 +50,14 @@ class Received:
         """The SHA-256 of the body, in hexadecimal digits."""
         return sha256(self.body).hexdigest()
 
-    def as_sent(self, names: list[str], without: tuple[str, ...] = ()) -> Signable:
+    def as_sent(self, names: Iterable[str] = (), without: tuple[str, ...] = ()) -> Signable:
         """Return what a signer signs: these headers, and the query without some of its parameters."""
-        pairs = [pair for pair in self.raw_query.split("&") if pair.partition("=")[0] not in without]
-        return Signable(self.method, self.raw_path, "&".join(pairs), self._chosen(names))
+        query = self.raw_query
+        if without:
+            query = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in without)
+        return Signable(self.method, self.raw_path, query, self._chosen(names))
 
-    def as_decoded(self, names: list[str], without: tuple[str, ...] = ()) -> Signable:
+    def as_decoded(self, names: Iterable[str], without: tuple[str, ...] = ()) -> Signable:
         """Return the same with path and query encoded as AWS does it: clients may send other bytes than they sign."""
         pairs = [pair.partition("=") for pair in self.raw_query.split("&") if pair]
         query = "&".join(
@@ -67,18 +66,22 @@ class Received:
         path = quote(unquote(self.raw_path), safe="/-_.~")
         return Signable(self.method, path, query, self._chosen(names))
 
-    def _chosen(self, names: list[str]) -> HTTPHeaders:
-        headers = HTTPHeaders()
-        for name in names:
-            for value in self.headers.get(name, [""]):
-                headers.add_header(name, value)
-        return headers
+    def _chosen(self, names: Iterable[str]) -> Headers:
+        return Headers({name: list(map(_text, self.headers.get(name, [""]))) for name in names})
+
+
+class Headers(dict[str, list[str]]):
+    """As much of a message's headers as a signer of version 4 reads, in a tenth of the time."""
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of a header."""
+        return self[name]
 
 
 class Signable:
     """What botocore's signers read of a request."""
 
-    def __init__(self, method: str, path: str, query: str, headers: HTTPHeaders) -> None:
+    def __init__(self, method: str, path: str, query: str, headers: Headers) -> None:
         """Keep the parts; the host is in the headers, where it counts."""
         self.method = method
         self.url = f"http://host{path}" + (f"?{query}" if query else "")
@@ -93,6 +96,8 @@ def _encoded(text: str) -> str:
 
 def _text(value: str) -> str:
     """Return the header's text: it was read byte by byte, and clients write UTF-8."""
+    if value.isascii():
+        return value
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:

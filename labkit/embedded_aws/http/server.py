@@ -10,19 +10,23 @@ import io
 import logging
 import selectors
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, BinaryIO, cast
+from io import BufferedReader
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 _log = logging.getLogger(__name__)
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 5 * 1024**3  # the largest that AWS takes in one request, an object of S3
 _PIECE_BYTES = 16 * 1024**2
-_IDLE_SECONDS = 120.0
+_IDLE_SECONDS = 120
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -74,19 +78,21 @@ class HttpServer:
         self._wake_sender.send(b"x")
 
     def _converse(self, connection: socket.socket) -> None:
-        connection.settimeout(_IDLE_SECONDS)
+        # Limits that the kernel keeps: with settimeout Python would ask before each piece whether there is one.
+        for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            connection.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", _IDLE_SECONDS, 0))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with connection, cast(BinaryIO, connection.makefile("rb", 256 * 1024)) as stream:
+        with connection, cast(BufferedReader, connection.makefile("rb", 256 * 1024)) as stream:
             try:
                 while not self._closing.is_set() and self._exchange(connection, stream):
                     pass
             except BadRequest as error:
                 with contextlib.suppress(OSError):
                     _respond(connection, Answer(400, [], str(error).encode()), keep_alive=False)
-            except (ConnectionError, TimeoutError):
+            except (ConnectionError, TimeoutError, BlockingIOError):
                 pass  # the client went away, or has not been heard of for two minutes
 
-    def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
+    def _exchange(self, connection: socket.socket, stream: BufferedReader) -> bool:
         """Serve one request; return whether the connection stays open."""
         request_line = stream.readline(_MAX_HEAD_BYTES)
         if not request_line:
@@ -95,18 +101,18 @@ class HttpServer:
             method, target, version = request_line.decode("latin-1").split()
         except ValueError as error:
             raise BadRequest("malformed request line") from error
-        headers = _read_headers(stream)
-        names = {name.lower(): value for name, value in headers}
-        keep_alive = version == "HTTP/1.1" and names.get("connection", "").lower() != "close"
-        if names.get("expect", "").lower() == "100-continue":
+        environ = _environ(method, target, version, _read_headers(stream), self.port)
+        keep_alive = version == "HTTP/1.1" and environ.get("HTTP_CONNECTION", "").lower() != "close"
+        if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = _read_body(stream, names)
-        environ = _environ(method, target, version, headers, body, self.port)
+        body = _read_body(stream, environ)
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
         _respond(connection, self._application(environ), keep_alive, head=method == "HEAD")
         return keep_alive
 
 
-def _read_headers(stream: BinaryIO) -> list[tuple[str, str]]:
+def _read_headers(stream: BufferedReader) -> list[tuple[str, str]]:
     headers = []
     size = 0
     while (line := stream.readline(_MAX_HEAD_BYTES)) not in (b"\r\n", b"\n"):
@@ -118,16 +124,16 @@ def _read_headers(stream: BinaryIO) -> list[tuple[str, str]]:
     return headers
 
 
-def _read_body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
+def _read_body(stream: BufferedReader, environ: dict[str, Any]) -> bytes:
+    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
         return b"".join(_chunks(stream))
-    length = headers.get("content-length", "0")
+    length = environ.get("CONTENT_LENGTH", "0")
     if not length.isascii() or not length.isdigit() or int(length) > _MAX_BODY_BYTES:
         raise BadRequest("malformed Content-Length")
     return _read_exactly(stream, int(length))
 
 
-def _read_exactly(stream: BinaryIO, length: int) -> bytes:
+def _read_exactly(stream: BufferedReader, length: int) -> bytes:
     """Read so much, piece by piece: memory is taken for what comes, not for what is promised."""
     pieces = []
     while length:
@@ -139,7 +145,7 @@ def _read_exactly(stream: BinaryIO, length: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _chunks(stream: BinaryIO) -> Iterable[bytes]:
+def _chunks(stream: BufferedReader) -> Iterable[bytes]:
     room = _MAX_BODY_BYTES
     while True:
         size_line = stream.readline(1024).split(b";")[0].strip()
@@ -157,10 +163,10 @@ def _chunks(stream: BinaryIO) -> Iterable[bytes]:
         stream.readline(16)
 
 
-def _environ(
-    method: str, target: str, version: str, headers: list[tuple[str, str]], body: bytes, port: int
-) -> dict[str, Any]:
+def _environ(method: str, target: str, version: str, headers: list[tuple[str, str]], port: int) -> dict[str, Any]:
+    """Return the WSGI environ, but for the body. It tells the headers as they were sent, and by name, too."""
     path, _, query = target.partition("?")
+    by_name: dict[str, list[str]] = {}
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -173,21 +179,34 @@ def _environ(
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
         "wsgi.input_terminated": True,
         "wsgi.multithread": True,
-        "CONTENT_LENGTH": str(len(body)),
+        "headers.sent": headers,
+        "headers.by_name": by_name,
     }
     for name, value in headers:
-        key = name.upper().replace("-", "_")
-        if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            environ[key] = environ[key] if key == "CONTENT_LENGTH" else value
-        elif f"HTTP_{key}" in environ:
-            environ[f"HTTP_{key}"] += f",{value}"
+        lowered, key = _names(name)
+        if "_" in name and not lowered.startswith("x-amz-meta-"):
+            continue  # WSGI would take it for the name with hyphens, which is another
+        if lowered in by_name:
+            by_name[lowered].append(value)
+            environ[key] += f",{value}"
         else:
-            environ[f"HTTP_{key}"] = value
-    environ["headers.sent"] = headers
+            by_name[lowered] = [value]
+            environ[key] = value
     return environ
+
+
+@lru_cache(maxsize=512)
+def _names(name: str) -> tuple[str, str]:
+    """Return a header's name in lower case, and as WSGI calls it."""
+    key = name.upper().replace("-", "_")
+    return name.lower(), key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+@lru_cache(maxsize=4)
+def _date(now: int) -> str:
+    return formatdate(now, usegmt=True)
 
 
 def _respond(connection: socket.socket, answer: Answer, keep_alive: bool, head: bool = False) -> None:
@@ -200,7 +219,7 @@ def _respond(connection: socket.socket, answer: Answer, keep_alive: bool, head: 
         elif lowered not in ("content-length", "connection", "date", "status", "transfer-encoding"):
             lines.append(f"{name}: {value}")
     lines.append(f"Content-Length: {length}")
-    lines.append(f"Date: {formatdate(usegmt=True)}")  # by which a client sees that its own clock is wrong
+    lines.append(f"Date: {_date(int(time.time()))}")  # by which a client sees that its own clock is wrong
     if not keep_alive:
         lines.append("Connection: close")
     top = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"

@@ -11,12 +11,11 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.auth import HmacV1Auth, S3SigV4Auth, SigV4Auth
@@ -27,7 +26,7 @@ from labkit.embedded_aws.credentials import Identity
 from labkit.embedded_aws.http import chunks
 from labkit.embedded_aws.http.auth_errors import auth_error
 from labkit.embedded_aws.http.errors import AwsError
-from labkit.embedded_aws.http.received import Received, Signable
+from labkit.embedded_aws.http.received import Headers, Received, Signable
 from labkit.embedded_aws.state import Keys
 
 _MAX_SKEW_SECONDS = 15 * 60  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
@@ -51,8 +50,7 @@ def read(request: Received) -> SignatureV4 | SignatureV2 | None:
     return SignatureV2.of_query(request) if "AWSAccessKeyId" in request.query else None
 
 
-@dataclass(frozen=True)
-class SignatureV4:
+class SignatureV4(NamedTuple):
     """A signature of version 4. `expires` is how many seconds a presigned URL is good for, None in a header."""
 
     access_key: str
@@ -104,11 +102,10 @@ class SignatureV4:
         self._check_headers(request)
         payload = self._payload(request)
         signer = (_S3Signer if self.service == "s3" else _Signer)(identity.keys, self, payload)
-        without = ("X-Amz-Signature",)
-        names = list(self.names)
+        without = ("X-Amz-Signature",) if self.expires is not None else ()
         if not (
-            signer.signed(request.as_sent(names, without), self.signature)
-            or signer.signed(request.as_decoded(names, without), self.signature)
+            signer.signed(request.as_sent(self.names, without), self.signature)
+            or signer.signed(request.as_decoded(self.names, without), self.signature)
         ):
             raise auth_error("signature", self.service)
         self._check_body(request, payload, signer)
@@ -180,7 +177,7 @@ class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore comes without types
         key = _signing_key(self.credentials.secret_key, self._claimed.date, self._region_name, self._service_name)
         return hmac.new(key, string_to_sign.encode(), sha256).hexdigest()
 
-    def headers_to_sign(self, request: Signable) -> HTTPHeaders:
+    def headers_to_sign(self, request: Signable) -> Headers:
         """Return what was signed: the headers are chosen already."""
         return request.headers
 
@@ -214,15 +211,14 @@ def sign_policy_v4(policy: str, keys: Keys, scope: str) -> str:
     return hmac.new(key, policy.encode(), sha256).hexdigest()
 
 
-@dataclass(frozen=True)
-class SignatureV2:
+class SignatureV2(NamedTuple):
     """A signature of version 2, which S3 alone takes. `expires` is in seconds since 1970, None in a header."""
 
-    service: ClassVar[str] = "s3"
     access_key: str
     signature: str
     token: str
     expires: str | None = None
+    service: str = "s3"
 
     @classmethod
     def of_header(cls, request: Received) -> SignatureV2:
@@ -252,15 +248,15 @@ class SignatureV2:
             date = self.expires
             in_query = {name.lower(): value for name, value in request.query.items()}
             given = {name: value for name, value in in_query.items() if _counts(name)} | given
-        signable = request.as_sent([])
+        headers = HTTPHeaders()
         for name, value in given.items():
-            signable.headers.add_header(name, value)
-        split = urlsplit(signable.url)
+            headers.add_header(name, value)
+        split = urlsplit(request.as_sent().url)
         paths = [split.path]
         if split.path.count("/") == 1:
             paths.append(f"{split.path}/")  # the path of a bucket is signed with and without
         signer = _SignerV2(identity.keys, date)
-        made = [signer.get_signature(request.method, split, signable.headers, auth_path=path) for path in paths]
+        made = [signer.get_signature(request.method, split, headers, auth_path=path) for path in paths]
         if not any(same(signature, self.signature) for signature in made):
             raise auth_error("signature", "s3")
 
@@ -324,7 +320,7 @@ def _timestamp(text: str) -> str:
 
 def _moment(timestamp: str, service: str) -> float:
     try:
-        return datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=UTC).timestamp()
+        return datetime.fromisoformat(timestamp).timestamp()
     except ValueError as error:
         if service == "s3":
             message = "AWS authentication requires a valid Date or x-amz-date header"

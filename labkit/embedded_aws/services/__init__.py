@@ -53,6 +53,7 @@ def install() -> None:
         (logs_models, "EventMessageFilter", logs.EventMessageFilter),
         (s3_models, "Notification", s3_notifications.Notification),
         (s3_models, "FakeBucket", s3.Bucket),
+        (s3_models, "FakeKey", s3.Key),
         (notifications, "send_event", s3_events.send_event),
         (notifications, "send_test_event", s3_events.send_test_event),
         (core_responses.BaseResponse, "call_action", refusals.call_action),

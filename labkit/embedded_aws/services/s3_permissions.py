@@ -9,8 +9,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from moto.s3.models import ALL_USERS_GRANTEE, FakeAcl, FakeBucket, FakeKey, S3Backend
@@ -44,8 +43,7 @@ _BUCKET_ACL = {
 }
 
 
-@dataclass(frozen=True)
-class S3Request:
+class S3Request(NamedTuple):
     """What is asked of S3: a bucket, a key in it or none, and what HTTP says beside."""
 
     method: str
@@ -117,7 +115,7 @@ def _refusal(
     context = {"s3:prefix": prefix, "aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"}
     asked = Request(action, resource, arn=caller.principal if caller else None, context=context)
     policies = [held.policy.decode()] if held is not None and held.policy else []
-    denied = not allows([*policies, {"Statement": _ALLOW_ANYTHING}], asked)
+    denied = bool(policies) and not allows([*policies, {"Statement": _ALLOW_ANYTHING}], asked)
     if caller is None:
         if held is None:  # that there is no such bucket is said to anybody
             return None if bucket and action != "s3:Other" else "Access Denied"

@@ -147,7 +147,7 @@ class Queue(models.Queue):
         count: int,
         wait_seconds: float,
         visibility_seconds: float,
-        given_up: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Message]:
         """Return up to `count` messages, waiting up to `wait_seconds` for the first; each is now in flight."""
         deadline = time.monotonic() + wait_seconds
@@ -155,7 +155,7 @@ class Queue(models.Queue):
             while True:
                 received = self._take(count, visibility_seconds)
                 remaining = deadline - time.monotonic()
-                if received or remaining <= 0 or self.deleted or given_up():
+                if received or remaining <= 0 or self.deleted or cancelled():
                     return received
                 self._changed.wait(min(remaining, self._seconds_to_next()))
 
@@ -284,11 +284,11 @@ class Queue(models.Queue):
             self._forget(message)
             return message
 
-    def wait_for_messages(self, timeout: float, given_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when a message can be received, or after `timeout` seconds, or when woken and given up."""
+    def wait_for_messages(self, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Return when a message can be received, or after `timeout` seconds, or when woken and cancelled."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while not (self.messages or self.deleted or given_up()):
+            while not (self.messages or self.deleted or cancelled()):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return
