@@ -9,15 +9,15 @@ from .insight.logs import read_logs, wait_for_logs
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
 from .insight.trace import trace
-from .lab import Lab, open_lab
+from .lab import Lab, open_lab, redefine_lab
 from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
-from .show.architecture import draw_lab
 from .show.calls import show_calls
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery
 from .show.log_table import log_table
+from .show.map import draw_lab
 from .show.monitor import monitor
 from .show.quiz import quiz
 from .show.scale import draw_burst, draw_cost_of_memory
@@ -120,6 +120,7 @@ __all__ = [
     "quiz",
     "read_logs",
     "read_results",
+    "redefine_lab",
     "redrive",
     "sample",
     "send_again",

@@ -46,7 +46,10 @@ def lab_options(command: Command) -> Command:
 def _open(at: dict[str, Any]) -> Lab:
     from labkit.lab import open_lab
 
-    return open_lab(**{name: value for name, value in at.items() if value is not None})
+    lab = open_lab(**{name: value for name, value in at.items() if value is not None})
+    if lab.notice:
+        click.echo(lab.notice, err=True)
+    return lab
 
 
 def _place(at: dict[str, Any]) -> str:
@@ -191,13 +194,8 @@ def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
 def logs(function: str, since: str | None, lines: bool, **at: Any) -> None:
     """Show what a function (such as CreateThumbnail) has logged."""
     from labkit.insight.logs import read_logs
-    from labkit.settings import FUNCTIONS
 
-    lab = _open(at)
-    names = [known.name for known in FUNCTIONS]
-    if function not in (*names, *(lab.settings.function_name(known) for known in FUNCTIONS)):
-        raise LabError(f"There is no function {function!r}.", hint=f"There are {', '.join(names)}.")
-    found = read_logs(lab, function, since=since)
+    found = read_logs(_open(at), function, since=since)
     if lines:
         for line in found.lines:
             click.echo(f"{line.time:%H:%M:%S.%f}  {line.text.rstrip()}")
@@ -218,7 +216,7 @@ def doctor(key: str | None, **at: Any) -> None:
     found = examine(_open(at), key)
     click.echo(str(found))
     if found.first and found.first.call:
-        click.echo(f"\nIn Python, this mends the first of it:\n  {found.first.call}")
+        click.echo(f"\nIn Python, this fixes the first of it:\n  {found.first.call}")
     if not found.healthy:
         sys.exit(1)
 
@@ -373,10 +371,10 @@ def clean(yes: bool, **at: Any) -> None:
     if _place(at) == "local" and not _embedded_aws_runs():
         return
     lab = _open(at)
-    known = bool(lab.journal.entries())
-    found = find_things(lab) if at["suffix"] and not known else None
-    if known or (found and found.entries):
-        click.echo(str(found or inventory(lab)))
+    found = find_things(lab) if at["suffix"] and not lab.journal.entries() else None
+    there = inventory(lab) if found is None else None
+    if (found and found.entries) or (there and there.things):
+        click.echo(str(found or there))
         if not yes:
             click.confirm("Delete all of it?", abort=True)
     if found:

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError
 from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, telling
+from labkit.patience import Patience
 
 PLACES = ("local", "endpoint", "aws")
 LOCAL_FOLDER = Path(".labkit") / "local"  # the embedded AWS's own folder in a workspace
@@ -42,7 +43,9 @@ class Connection:
     account: str
     endpoint_url: str | None = None
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
+    profile: str | None = None
     calls: CallLog = field(default_factory=CallLog)
+    patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class Connection:
             self._clients[service] = self.session.client(
                 service, endpoint_url=self.endpoint_url, config=_config(self.where)
             )
+            self.patience.attach(self._clients[service])
         return self._clients[service]
 
     @cached_property
@@ -115,7 +119,7 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
         boto3.Session(profile_name=profile, region_name=region) if profile else _blind_session(region, "test", "test")
     )
     account = _account_of(session, endpoint_url, "endpoint")
-    return Connection("endpoint", session, region, account, endpoint_url)
+    return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
 def _connect_aws(account: str | None, profile: str | None, region: str | None) -> Connection:
@@ -144,7 +148,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             where=where,
             hint="Choose the right profile, or name the other account if that is what you want.",
         )
-    return Connection("aws", session, session.region_name, account)
+    return Connection("aws", session, session.region_name, account, profile=profile)
 
 
 def _refuse_overrides(overrides: Mapping[str, str]) -> None:

@@ -1,51 +1,220 @@
-"""What the lab says when something is wrong: where, what AWS said, and what to try."""
+"""What the lab says when something is wrong: where, what AWS said, and what to try.
+
+    Exception
+    └── LabError              a mistake or a trouble that a person can do something about
+        ├── WaitedTooLong     a condition that the lab waited for did not come true in time
+        └── PackageError      a deployment package that cannot be built or read (labkit.packages)
+
+Each carries a `code` for programs. It stays the same when the words change:
+
+    code                what it means
+    aws-refused         AWS answered a call with an error; `aws_said` begins with AWS's own code
+    bad-answer          what answered does not speak as AWS does, or its answer arrived spoilt
+    bad-configuration   the AWS configuration of this machine (profile, region, variables) cannot be used
+    bad-notebook        a file is not a notebook that can be run
+    bad-option          an option, a parameter or a variable has a value that the lab cannot use
+    bad-package         a deployment package cannot be built or read
+    boto3-failed        boto3 gave a call up for another reason
+    boto3-refused       boto3 refused a call for its parameters, and sent nothing
+    disk-full           there is no room left to write to
+    lab-error           none of the others: the message says it
+    missing-step        an earlier step of the lab is not made yet
+    no-credentials      boto3 found no credentials, or could not renew them; nothing was sent
+    no-embedded-aws     the embedded AWS cannot be started, or has ended
+    not-reached         nobody answered a call, or the connection broke
+    not-there           what was named (a notebook, a function, a file) is not there
+    not-this-labs       what is there belongs to someone else
+    unusable-path       a file or folder cannot be read or written
+    waited-too-long     what the lab waited for did not come in time
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import errno
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    LoginError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore import exceptions as boto
+from botocore.exceptions import BotoCoreError, ClientError
 
 # What to try, by AWS's own error code, where the answer is the same whatever the lab was doing.
 HINTS = {
-    "ExpiredToken": "Your credentials have expired. Sign in again; nothing is lost, the lab's journal goes on.",
-    "ExpiredTokenException": "Your credentials have expired. Sign in again; nothing is lost, the journal goes on.",
-    "InvalidClientTokenId": "AWS does not know these credentials. Check the profile, or sign in again.",
-    "UnrecognizedClientException": "AWS does not know these credentials. Check the profile, or sign in again.",
-    "AccessDenied": "Your own user may not do this. `labkit permissions` prints the policy that the lab needs.",
-    "AccessDeniedException": "Your own user may not do this. `labkit permissions` prints the needed policy.",
-    "AuthorizationError": "Your own user may not do this. `labkit permissions` prints the needed policy.",
-    "Throttling": "AWS asks to go slower. Wait a minute and run the cell again.",
-    "ThrottlingException": "AWS asks to go slower. Wait a minute and run the cell again.",
+    code: hint
+    for codes, hint in (
+        (
+            ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
+            "Your credentials have expired. Sign in again; nothing is lost, the lab's journal goes on.",
+        ),
+        (
+            ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken"),
+            "AWS does not know these credentials. Check the profile, or sign in again.",
+        ),
+        (("SignatureDoesNotMatch",), "The secret key does not belong to the access key. Check the profile."),
+        (("RequestTimeTooSkewed",), "Set this machine's clock: AWS refuses requests that are minutes off."),
+        (
+            ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"),
+            "Your own user may not do this. `labkit permissions` prints the policy that the lab needs.",
+        ),
+        (
+            ("Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"),
+            "AWS asks to go slower. Wait a minute and run the cell again.",
+        ),
+        (("OptInRequired",), "Your account is not signed up for this service, or not for this region."),
+    )
+    for code in codes
 }
 
-# boto3 found no credentials, or could not renew them; nothing was sent.
-NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    LoginError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
+# Of boto3's own errors, what each is. The first row that fits counts: (which, code, what happened, what to try).
+BOTO3_ERRORS: tuple[tuple[tuple[type[BotoCoreError], ...], str, str, str], ...] = (
+    (
+        (
+            boto.CredentialRetrievalError,
+            boto.LoginError,
+            boto.MetadataRetrievalError,
+            boto.MissingDependencyException,  # signing in by `aws login` needs botocore[crt]; its words say so
+            boto.NoAuthTokenError,
+            boto.NoCredentialsError,
+            boto.PartialCredentialsError,
+            boto.RefreshWithMFAUnsupportedError,
+            boto.SSOError,
+            boto.TokenRetrievalError,
+            boto.UnknownCredentialError,
+            boto.UnknownTokenProviderError,
+        ),
+        "no-credentials",
+        "boto3 has no valid credentials",
+        "Sign in (`aws sso login --profile NAME`, or a new key from the lab's page), run the cell with open_lab() "
+        "again, then this one: the journal knows how far it came.",
+    ),
+    (
+        (boto.NoRegionError, boto.InvalidRegionError, boto.UnknownRegionError, boto.ServiceNotInRegionError),
+        "bad-configuration",
+        "The region cannot be used",
+        'Say which, for example region="us-east-1", or with the variable LABKIT_REGION.',
+    ),
+    (
+        (
+            boto.ConfigNotFound,
+            boto.ConfigParseError,
+            boto.InvalidChecksumConfigError,
+            boto.InvalidConfigError,
+            boto.InvalidDefaultsMode,
+            boto.InvalidEndpointConfigurationError,
+            boto.InvalidEndpointDiscoveryConfigurationError,
+            boto.InvalidIMDSEndpointError,
+            boto.InvalidIMDSEndpointModeError,
+            boto.InvalidProxiesConfigError,
+            boto.InvalidRetryConfigurationError,
+            boto.InvalidS3AddressingStyleError,
+            boto.InvalidS3UsEast1RegionalEndpointConfigError,
+            boto.InvalidSTSRegionalEndpointsConfigError,
+            boto.MD5UnavailableError,
+            boto.ProfileNotFound,
+            boto.UnknownSignatureVersionError,
+            boto.UnsupportedS3ConfigurationError,
+            boto.UnsupportedSignatureVersionError,
+            boto.BaseEndpointResolverError,
+        ),
+        "bad-configuration",
+        "The AWS configuration of this machine cannot be used",
+        "Look into ~/.aws/config and at the variables that begin with AWS_; `aws configure list` shows what counts.",
+    ),
+    (
+        (boto.UnknownServiceError,),
+        "boto3-refused",
+        "boto3 knows no such service",
+        'Services are named as in boto3.client(...): "s3", "sns", "sqs", "lambda", "iam", "logs".',
+    ),
+    (
+        (
+            boto.EndpointProviderError,
+            boto.InvalidDNSNameError,
+            boto.InvalidHostLabelError,
+            boto.MissingParametersError,
+            boto.OperationNotPageableError,
+            boto.ParamValidationError,
+            boto.UnknownClientMethodError,
+            boto.UnsupportedOutpostResourceError,
+            boto.UnsupportedS3AccesspointConfigurationError,
+            boto.UnsupportedS3ArnError,
+            boto.UnsupportedS3ControlArnError,
+            boto.UnsupportedS3ControlConfigurationError,
+            boto.ValidationError,
+        ),
+        "boto3-refused",
+        "boto3 refuses the call, and sent nothing",
+        "Compare the parameters with boto3's documentation of the call: spelling, type and length count.",
+    ),
+    (
+        (boto.ProxyConnectionError,),
+        "not-reached",
+        "The proxy does not answer",
+        "Look at the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY: no proxy is needed for 127.0.0.1.",
+    ),
+    (
+        (boto.SSLError,),
+        "not-reached",
+        "The certificate of what answered is not trusted",
+        "Where a proxy opens connections, AWS_CA_BUNDLE names its certificate. Is this machine's clock right?",
+    ),
+    (
+        (
+            boto.ConnectionClosedError,
+            boto.IncompleteReadError,
+            boto.ReadTimeoutError,
+            boto.ResponseStreamingError,
+        ),
+        "not-reached",
+        "The connection broke before the answer was complete",
+        "Run the cell again: what AWS did meanwhile is found there.",
+    ),
+    (
+        (boto.ConnectionError, boto.HTTPClientError),
+        "not-reached",
+        "A call did not reach AWS",
+        "Run the cell with open_lab() again: it starts the embedded AWS if it is gone.",
+    ),
+    (
+        (boto.ChecksumError, boto.FlexibleChecksumError),
+        "bad-answer",
+        "The answer arrived spoilt",
+        "Run the cell again.",
+    ),
+    (
+        (boto.WaiterError,),
+        "waited-too-long",
+        "What was waited for did not come",
+        "Run the cell again.",
+    ),
+    ((BotoCoreError,), "boto3-failed", "boto3 gave the call up", "Run the cell again."),
 )
+
+# Who denied it, by AWS's own words: where a policy of one's own can't help, none is advised.
+DENIALS = {
+    "service control policy": "The organisation that the account belongs to forbids this: no policy of your own helps. "
+    "Ask whoever runs it, or work in another account or region.",
+    "resource control policy": "The organisation that the account belongs to forbids this on its resources: no policy "
+    "of your own helps. Ask whoever runs it.",
+    "permissions boundary": "Your user's permissions boundary leaves this out: no policy of your own helps. Ask "
+    "whoever set it.",
+    "session policy": "The session that you were given leaves this out: ask for one without that limit.",
+    "explicit deny": "A policy denies this explicitly, and nothing that allows it helps: find the Deny, or ask whoever "
+    "runs the account.",
+}
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LONGEST_WORDS = 600  # boto3 repeats a wrong value in full, and a value can be a photo
 
 
 class LabError(Exception):
     """A mistake or a trouble that a person can do something about.
 
-    `where` says what the lab was doing, `aws_said` is AWS's own code and message, `hint` is what to try.
-    In a notebook it shows as these lines alone, without a traceback.
+    `where` says what the lab was doing, `aws_said` is AWS's own code and message, `hint` is what to try, `code` is one
+    of the table above, for programs. In a notebook it shows as these lines alone, without a traceback.
     """
+
+    code = "lab-error"
 
     def __init__(
         self,
@@ -54,13 +223,20 @@ class LabError(Exception):
         where: str | None = None,
         aws_said: str | None = None,
         hint: str | None = None,
+        code: str | None = None,
     ) -> None:
         self.message, self.where, self.aws_said, self._hint = message, where, aws_said, hint
+        self.code = code or type(self).code
         super().__init__(message)
 
     def hint(self) -> str | None:
         """What to try next, or None."""
         return self._hint
+
+    def as_data(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        told = {"message": self.message, "where": self.where, "aws_said": self.aws_said, "hint": self._hint}
+        return {"code": self.code, **told}
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -70,12 +246,14 @@ class LabError(Exception):
         return "\n".join(lines)
 
     def _render_traceback_(self) -> Sequence[str]:
-        """IPython's hook: what a notebook shows in place of a traceback."""
+        """IPython's hook: what a notebook shows instead of a traceback."""
         return [f"{type(self).__name__}: {line}" if not i else line for i, line in enumerate(str(self).split("\n"))]
 
 
 class WaitedTooLong(LabError):
     """A condition that the lab waited for did not come true in time."""
+
+    code = "waited-too-long"
 
 
 def error_code(error: ClientError) -> str:
@@ -88,11 +266,53 @@ def error_message(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
-@contextmanager
-def telling(where: str, hint: str | None = None) -> Iterator[None]:
-    """Turn what AWS refuses inside the block, or the function that this decorates, into a LabError that says `where`.
+def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
+    """What to try after a refusal, by AWS's code and words; `hints` are more by code. None where nothing is known.
 
-    The hint is the block's own, else one that goes with AWS's error code.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    words, code = error_message(error), error_code(error)
+    for words_of_aws, hint in DENIALS.items():
+        if words_of_aws in words:
+            return hint
+    return hints.get(code) or HINTS.get(code)
+
+
+def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
+    """One of boto3's own errors as a LabError that says what it is."""
+    code, what, hint = next(row[1:] for row in BOTO3_ERRORS if isinstance(error, row[0]))
+    words = str(error)
+    if isinstance(error, boto.ParamValidationError):
+        words = str(error.kwargs["report"]).replace("\n", "; ")
+    elif isinstance(error, boto.UnknownServiceError):  # its own words list all of the four hundred
+        words = str(error.kwargs["service_name"])
+    words = " ".join(words.split())
+    words = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
+    return LabError(f"{what}: {words}", where=where, hint=hint, code=code)
+
+
+def file_error(error: OSError, where: str | None = None) -> LabError:
+    """What the system says about a file or folder, as a LabError; a write that fails does not know which file."""
+    said = f"{error.filename} cannot be used: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    if error.errno in FULL:
+        return LabError(said, where=where, hint="Free some space, or name a folder on another disk.", code="disk-full")
+    return LabError(said, where=where, hint="Name a folder or file that you may read and write.", code="unusable-path")
+
+
+@contextmanager
+def file_errors(where: str) -> Iterator[None]:
+    """Turn what the system refuses inside the block, such as a write to a full disk, into a LabError."""
+    try:
+        yield
+    except OSError as error:
+        raise file_error(error, where) from error
+
+
+@contextmanager
+def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn what AWS or boto3 refuses in the block, or in the function that this decorates, into a LabError.
+
+    It says `where`. What AWS said chooses the hint: the block's own for a code, else the one that goes with that code.
     """
     try:
         yield
@@ -102,18 +322,22 @@ def telling(where: str, hint: str | None = None) -> Iterator[None]:
             "AWS refused a call.",
             where=f"{where} ({error.operation_name})",
             aws_said=f"{code}: {error_message(error)}",
-            hint=hint or HINTS.get(code),
-        ) from error
-    except NO_CREDENTIALS as error:
-        raise LabError(
-            f"boto3 has no valid credentials: {error}",
-            where=where,
-            hint="Sign in (`aws sso login --profile NAME`, or a new key from the lab's page), run the cell with "
-            "open_lab() again, then this one: the journal knows how far it came.",
+            hint=advice(error, hints or {}),
+            code="aws-refused",
         ) from error
     except BotoCoreError as error:
+        raise boto3_error(error, where) from error
+    except Exception as error:
+        from botocore.parsers import ResponseParserError  # no botocore error, and only boto3's users load its module
+
+        if not isinstance(error, ResponseParserError):
+            raise
         raise LabError(
-            f"A call did not reach AWS: {error}",
+            f"What answered does not speak as AWS does: {' '.join(str(error).split())[:LONGEST_WORDS]}",
             where=where,
-            hint="Run the cell with open_lab() again: it starts the embedded AWS if it is gone.",
+            hint="Does a proxy or a sign-in page of the network answer in its place? Is the endpoint the right one?",
+            code="bad-answer",
         ) from error
+
+
+telling = aws_errors  # the old name, until the last caller has the new one

@@ -1,24 +1,42 @@
-"""The lab's notepad: what it has made, line by line, safe against a crash at any moment.
+"""The lab's notepad: what the lab is and what it has made, line by line, safe against a crash at any moment.
 
 One file of JSON lines for each place and student, shared by all notebooks and the command line. A line is written
 *before* the call that makes something (`creating`) and after it (`created`), so that whatever was half made is found.
+Lines that cannot be read are told and passed over: what the others say still counts.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from labkit.definition import Definition, check_affix
 from labkit.errors import LabError
 from labkit.result import counted
+
+LOCKED_S = 30  # longer than any line takes to write
+FRESH = timedelta(minutes=5)  # longer than AWS takes to see what was made
+NEWLINE = b"\n"
+# What a line has to have, by its event.
+MEMBERS = {
+    "opened": ("suffix",),
+    "restarted": ("instance",),
+    "defined": ("definition",),
+    "creating": ("kind", "name", "facts"),
+    "created": ("kind", "name", "facts"),
+    "deleted": ("kind", "name"),
+    "closed": (),
+}
 
 
 @dataclass(frozen=True)
@@ -29,44 +47,153 @@ class Entry:
     name: str
     state: str  # creating or created
     facts: Mapping[str, Any] = field(default_factory=dict)
+    time: datetime | None = field(default=None, compare=False)  # when its last line was written (UTC)
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """A line that cannot be read: its number in the file, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The lab that is open in a journal. `definition` is plain data; empty where an older version wrote none."""
+
+    suffix: str
+    instance: str | None
+    definition: Mapping[str, Any]
+
+
+@dataclass
+class _State:
+    """What the lines read so far say."""
+
+    opened: Opened | None = None
+    alive: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    lost: dict[tuple[str, str], Entry] = field(default_factory=dict)  # gone with an embedded AWS that has stopped
+    begun: list[tuple[str, str]] = field(default_factory=list)
+    spoilt: list[Spoilt] = field(default_factory=list)
+    lines: int = 0
+    read_to: int = 0  # bytes
+    ended: bool = True  # whether the last line had its newline
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Follow one line."""
+        match line["event"]:
+            case "opened":
+                self._open(line)
+            case "restarted" if self.opened:
+                self._restart(line["instance"])
+            case "defined" if self.opened and self.opened.suffix == line["definition"].get("suffix"):
+                self.opened = replace(self.opened, definition=line["definition"])
+            case "closed":
+                self.opened = None
+                self.alive.clear()
+                self.lost.clear()
+                self.spoilt.clear()  # the lab that they spoke of is gone
+            case "deleted":
+                key = (line["kind"], line["name"])
+                self.alive.pop(key, None)
+                self.lost.pop(key, None)
+            case "creating" | "created":
+                self._make(line)
+
+    def _open(self, line: Mapping[str, Any]) -> None:
+        now, instance = self.opened, line.get("instance")
+        if now is not None and now.suffix == line["suffix"]:  # as the first version wrote a restart
+            self._restart(instance)
+            assert self.opened is not None
+            if line.get("definition"):
+                self.opened = replace(self.opened, definition=line["definition"])
+            return
+        self.opened = Opened(line["suffix"], instance, line.get("definition", {}))
+        self.alive.clear()
+        self.lost.clear()
+
+    def _restart(self, instance: str | None) -> None:
+        assert self.opened is not None
+        if self.opened.instance not in (None, instance):  # none is known if the line that opened the lab is spoilt
+            self.lost |= self.alive
+            self.alive.clear()
+        self.opened = replace(self.opened, instance=instance)
+
+    def _make(self, line: Mapping[str, Any]) -> None:
+        key, event = (line["kind"], line["name"]), line["event"]
+        if self.opened is None and "lab" in line:  # the line that opened the lab is spoilt; this one remembers
+            self.opened = Opened(line["lab"], None, {})
+        known = self.alive.get(key)
+        if event == "creating":
+            self.begun.append(key)
+            self.alive.pop(key, None)
+        # Made once, it stays made: an idempotent call that is begun again does not unmake it.
+        made = known is not None and known.state == "created"
+        facts = {**(known.facts if known else {}), **line["facts"]}
+        self.alive[key] = Entry(*key, "created" if made else event, facts, _moment(line.get("time")))
+        self.lost.pop(key, None)
+        if line["kind"] == "bucket":  # what lay in a bucket that was lost is not in the new one
+            self.lost = {k: e for k, e in self.lost.items() if e.facts.get("bucket") != line["name"]}
 
 
 class Journal:
-    """The journal file at `path`; reads it anew at each question, since other kernels write to it too."""
+    """The journal file at `path`; reads what is new in it at each question, since other kernels write to it too."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(f"{path}.lock", timeout=30)
+        self._lock = FileLock(f"{path}.lock", timeout=LOCKED_S)
         self._suffix: str | None = None
+        self._read = _State()
 
-    def open(self, *, suffix: str | None, new_suffix: str, instance: str | None) -> tuple[str, bool]:
-        """Take up the lab that is open here, or begin one; return its suffix and whether its AWS was restarted.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone with the file, so that what is read and then written belongs together."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(PermissionError):  # a folder that somebody else made is theirs to close
+                self.path.parent.chmod(0o700)
+            with self._lock:
+                yield
+        except Timeout as error:
+            raise LabError(
+                f"Another process has held the lab's journal for more than {LOCKED_S} s.",
+                where=f"waiting for {self.path}.lock",
+                hint="End the other notebook or command, then run this again.",
+            ) from error
+        except OSError as error:
+            raise LabError(
+                f"The lab's journal cannot be written: {error.strerror or error}.",
+                where=str(self.path),
+                hint="Nothing is made that cannot be written down. Free some space, or look at the folder's "
+                "permissions, then run this again.",
+            ) from error
 
-        `suffix` is the one asked for, if any. `instance` names the run of an embedded AWS: another one than last time
-        has forgotten everything that the journal lists. Raises LabError if another lab is still open.
+    def opened(self) -> Opened | None:
+        """The lab that is open here, or None."""
+        return self._state().opened
+
+    def open(self, *, suffix: str, instance: str | None, definition: Mapping[str, Any]) -> None:
+        """Write down that a lab begins, or go on with the open one of that suffix; its definition is now this one.
+
+        `instance` names the run of an embedded AWS: another one than last time has forgotten all that was made.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(PermissionError):  # of a folder that somebody else made it is his to say who may look in
-            self.path.parent.chmod(0o700)
-        with self._lock:
-            opened = self._last_opened()
-            if opened is None or (suffix not in (None, opened["suffix"]) and not self.entries()):
-                opened = {"suffix": suffix or new_suffix, "instance": instance}
-                self._append({"event": "opened", **opened})
-            elif suffix not in (None, opened["suffix"]):
-                things = counted(len(self.entries()), "thing")
-                raise LabError(
-                    f"The lab {opened['suffix']} is still open here and has {things} in AWS.",
-                    where=f"opening a lab with the suffix {suffix}",
-                    hint="Clean it up first (`labkit clean`), or open the new one with a prefix of its own.",
-                )
-            elif opened["instance"] != instance:
-                lost = bool(self.entries())
-                self._append({"event": "opened", "suffix": opened["suffix"], "instance": instance})
-                self._suffix = opened["suffix"]
-                return opened["suffix"], lost
-            self._suffix = opened["suffix"]
-        return opened["suffix"], False
+        with self.locked():
+            now = self._state().opened
+            if now is None or now.suffix != suffix:
+                self._append({"event": "opened", "suffix": suffix, "instance": instance, "definition": definition})
+            else:
+                if now.instance != instance:
+                    self._append({"event": "restarted", "instance": instance})
+                if dict(now.definition) != dict(definition):
+                    self._append({"event": "defined", "definition": definition})
+            self._suffix = suffix
+
+    def redefine(self, definition: Mapping[str, Any]) -> None:
+        """Write down that the lab that is open is this one from now on."""
+        with self.locked():
+            self._require_open("writing down what the lab is")
+            self._append({"event": "defined", "definition": definition})
 
     def creating(self, kind: str, name: str, **facts: Any) -> None:
         """Write down that `name` is about to be made."""
@@ -77,86 +204,196 @@ class Journal:
         self._write("created", kind, name, facts)
 
     def deleted(self, kind: str, name: str) -> None:
-        """Write down that `name` is gone."""
-        self._write("deleted", kind, name, {})
+        """Write down that `name` is gone, or is no longer this lab's business."""
+        with self.locked():
+            if self._is_open():  # else another process has cleaned up meanwhile, and nothing is listed any more
+                self._append({"event": "deleted", "kind": kind, "name": name})
 
     def begun(self) -> tuple[tuple[str, str], ...]:
         """Kind and name of whatever this lab has begun to make, in that order, as often as it was begun."""
-        return tuple((line["kind"], line["name"]) for line in self._lines() if line["event"] == "creating")
+        return tuple(self._state().begun)
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """What is there now, or may be, in the order in which it was last begun."""
-        alive: dict[tuple[str, str], Entry] = {}
-        for line in self._lines():
-            key = (line.get("kind", ""), line.get("name", ""))
-            match line["event"]:
-                case "opened" | "closed":
-                    alive.clear()
-                case "deleted":
-                    alive.pop(key, None)
-                case "creating" | "created":
-                    known = alive.get(key)
-                    if line["event"] == "creating":
-                        alive.pop(key, None)
-                    # Made once, it stays made: an idempotent call that is begun again does not unmake it.
-                    made = known is not None and known.state == "created"
-                    facts = {**(known.facts if known else {}), **line["facts"]}
-                    alive[key] = Entry(*key, "created" if made else line["event"], facts)
-        return tuple(entry for entry in alive.values() if kind in (None, entry.kind))
+        return tuple(entry for entry in self._state().alive.values() if kind in (None, entry.kind))
+
+    def fresh(self, kind: str, within: timedelta = FRESH) -> list[str]:
+        """The names of what was begun or made of a kind lately: AWS may not have told all its services yet."""
+        since = datetime.now(UTC) - within
+        return [e.name for e in self.entries() if kind in e.kind and e.time is not None and e.time > since]
+
+    def lost(self) -> tuple[Entry, ...]:
+        """What went with an embedded AWS that has stopped, and was not made again since."""
+        return tuple(self._state().lost.values())
+
+    def spoilt(self) -> tuple[Spoilt, ...]:
+        """The lines that cannot be read."""
+        return tuple(self._state().spoilt)
 
     def find(self, kind: str, name: str) -> Entry | None:
         """The entry of that name, or None."""
-        return next((entry for entry in self.entries(kind) if entry.name == name), None)
+        return self._state().alive.get((kind, name))
 
     def close(self) -> None:
         """Write down that nothing is left; the next lab opened here gets a new suffix."""
-        with self._lock:
-            self._append({"event": "closed"})
+        with self.locked():
+            if self._is_open():  # else another process has closed it, and may have begun another one
+                self._append({"event": "closed"})
 
-    def suffix(self) -> str | None:
-        """The suffix of the lab that is open here, or None."""
-        opened = self._last_opened()
-        return None if opened is None else str(opened["suffix"])
+    def _is_open(self) -> bool:
+        now = self._state().opened
+        return now is not None and now.suffix == self._suffix
 
-    def _last_opened(self) -> dict[str, Any] | None:
-        last = None
-        for line in self._lines():
-            if line["event"] in ("opened", "closed"):
-                last = line if line["event"] == "opened" else None
-        return last
+    def _require_open(self, where: str) -> None:
+        if not self._is_open():
+            raise LabError(
+                "This lab was cleaned up, or begun again, by another notebook or command.",
+                where=where,
+                hint="Run the cell with open_lab() again, then go on.",
+            )
 
     def _write(self, event: str, kind: str, name: str, facts: Mapping[str, Any]) -> None:
-        with self._lock:
-            if self.suffix() != self._suffix:
-                raise LabError(
-                    "This lab was cleaned up, or begun again, by another notebook or command.",
-                    where=f"writing down the {kind} {name}",
-                    hint="Run the cell with open_lab() again, then go on.",
-                )
+        with self.locked():
+            self._require_open(f"writing down the {kind} {name}")
             known = self.find(kind, name) if event == "created" else None
             if known is None or known.state != "created" or {**known.facts, **facts} != known.facts:
-                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts)})
+                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts), "lab": self._suffix})
 
     def _append(self, line: dict[str, Any]) -> None:
-        stamped = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line}
-        text = json.dumps(stamped)
-        with self.path.open("ab+") as file:
-            if file.tell() and not self._ends_with_newline(file):
+        """Write a line, whole or not at all, and wait until the disk has it."""
+        text = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line})
+        with self.path.open("ab+", buffering=0) as file:  # a buffer would try again what the disk has refused
+            end = file.tell()
+            if end and not self._ends_with_newline(file):
                 text = "\n" + text  # a crash tore the last line: leave it, and begin a new one
-            file.write(f"{text}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+            rest = f"{text}\n".encode()
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)  # a disk that is full takes half a line
+                raise
 
     @staticmethod
     def _ends_with_newline(file: Any) -> bool:
         file.seek(-1, os.SEEK_END)
-        return bool(file.read(1) == b"\n")
+        return bool(file.read(1) == NEWLINE)
 
-    def _lines(self) -> list[dict[str, Any]]:
-        lines = []
-        for text in self.path.read_text("utf-8").splitlines() if self.path.exists() else []:
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                continue  # torn by a crash in mid-write: the call it announces was never made
-        return lines
+    def _state(self) -> _State:
+        """What the file says by now; only what was added since the last question is read."""
+        try:
+            size = self.path.stat().st_size
+            if size < self._read.read_to:
+                self._read = _State()  # another file than the one that was read
+            if size > self._read.read_to:
+                with self.path.open("rb") as file:
+                    file.seek(self._read.read_to)
+                    self._take(file.read(size - self._read.read_to))
+        except FileNotFoundError:
+            self._read = _State()
+        except OSError as error:
+            raise LabError(
+                f"The lab's journal cannot be read: {error.strerror or error}.",
+                where=str(self.path),
+                hint="It lists what the lab has made: look at the permissions of the file and its folder.",
+            ) from error
+        return self._read
+
+    def _take(self, data: bytes) -> None:
+        state = self._read
+        for raw in re.findall(rb"[^\n]*\n|[^\n]+$", data):
+            whole = raw.endswith(NEWLINE)
+            line, reason = _line(raw)
+            if not whole and line is None:
+                return  # torn, or still being written: it is read once it has its end
+            state.read_to += len(raw)
+            if raw == NEWLINE and not state.ended:
+                state.ended = True
+                continue  # the end of the line before, which a crash had torn off
+            state.lines, state.ended = state.lines + 1, whole
+            if line is not None:
+                state.take(line)
+            if reason:
+                state.spoilt.append(Spoilt(state.lines, reason))
+
+
+def _line(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """What can be read of a line, and what is wrong with it, if anything is."""
+    try:
+        text = raw.decode("utf-8-sig").strip()
+        if not text:
+            return None, ""
+        line = json.loads(text)
+    except UnicodeDecodeError:
+        return None, "it is not UTF-8"
+    except (ValueError, RecursionError):
+        return None, "it is not JSON" if raw.strip().endswith(b"}") else "it breaks off"
+    if not isinstance(line, dict) or not isinstance(line.get("event"), str) or line["event"] not in MEMBERS:
+        return None, "it says nothing that a lab does"
+    if lacking := next((member for member in MEMBERS[line["event"]] if member not in line), None):
+        return None, f"it has no {lacking}"
+    if wrong := next((member for member in line if not _fits(member, line)), None):
+        return None, f"its {wrong} cannot be one"
+    return _with_definition(line)
+
+
+def _fits(member: str, line: Mapping[str, Any]) -> bool:
+    """Whether a member of a line is what a lab writes there."""
+    value = line[member]
+    match member:
+        case "suffix" | "lab":
+            return _is_affix(value)
+        case "kind" | "name":
+            # Keys may have control characters; in any other name they only command a terminal.
+            refused = ("Cs",) if line.get("kind") == "object" else ("Cs", "Cc")
+            return isinstance(value, str) and value != "" and not any(unicodedata.category(c) in refused for c in value)
+        case "instance":
+            return value is None or isinstance(value, str)
+        case "facts":
+            return isinstance(value, dict) and all(isinstance(fact, str | None) for fact in value.values())
+        case "definition":
+            return isinstance(value, dict)
+    return True
+
+
+def _is_affix(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        check_affix("suffix", value)
+    except LabError:
+        return False
+    return value != ""
+
+
+def _with_definition(line: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The line, without a definition that says what no lab can be: what else it says still counts."""
+    if not line.get("definition"):
+        return line, ""
+    try:
+        definition = Definition.from_data(line["definition"])
+    except LabError as error:
+        reason = error.message.rstrip(".")
+    else:
+        if definition.suffix == line.get("suffix", definition.suffix):
+            return line, ""
+        reason = "its definition is that of another lab"
+    return ({**line, "definition": {}} if line["event"] == "opened" else None), reason
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def in_words(spoilt: tuple[Spoilt, ...], path: Path) -> str:
+    """One sentence on the lines that cannot be read; empty if there are none."""
+    if not spoilt:
+        return ""
+    first = f"line {spoilt[0].line}: {spoilt[0].reason}"
+    more = f", and {counted(len(spoilt) - 1, 'more line')}" if len(spoilt) > 1 else ""
+    return f"The journal {path} cannot be read whole ({first}{more}); what the other lines say still counts."

@@ -92,6 +92,21 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def pretty(document: object) -> str:
+    """A policy document as indented JSON."""
+    return json.dumps(document, indent=2)
+
+
+def conditions(statement: Mapping[str, Any]) -> str:
+    """The conditions of a policy's statement in words, one line each; a dash if there are none."""
+    lines = [
+        f"{key} {operator} {value}"
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, value in keys.items()
+    ]
+    return "\n".join(lines) or "-"
+
+
 # How many parts of a statement fit the request, in the order in which they are looked at.
 _PRINCIPAL, _ACTION, _RESOURCE, _CONDITION, _ALL = range(5)
 _Condition = tuple[str, str, Any]  # operator, key, what is expected

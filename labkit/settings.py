@@ -5,16 +5,17 @@ The original is the classroom lab that this one rebuilds: its names, sizes and o
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-from labkit.errors import LabError
 
 PROJECT_TAG = "serverless-image-processing-lab"
 
 INGEST_FOLDER = "ingest/"  # photos go in here; results never do, so that no result can start the pipeline again
 INGEST_SUFFIX = ".jpg"  # case-sensitive on S3: `.JPG` and `.jpeg` raise no event
 NOTIFICATION_NAME = "resize-image-event"
+REFUSED_NOTIFICATION_NAME = "refused"  # the rule with which the student sees S3 refuse
+LONGEST_KEY = 1024  # bytes; https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 # A photo of 24 MP takes about 1 s at 512 MB; 10 s leaves room for a cold start and a slow S3.
 FUNCTION_TIMEOUT_S = 10
@@ -26,7 +27,9 @@ FUNCTION_MEMORY_MB = 512
 VISIBILITY_FACTOR = 6
 # AWS's advice: at least five, so that a passing fault (throttling) does not send a good photo to the dead letters.
 MAX_RECEIVE_COUNT = 5
+DEAD_LETTER_RETENTION_S = 1209600  # dead letters wait for a person: as long as SQS can keep them, 14 days
 BATCH_SIZE = 1  # the original's: one photo an invocation, so that the logs read one to one
+PARTIAL_BATCH = "ReportBatchItemFailures"
 LOG_RETENTION_DAYS = 1  # a lesson's logs need not outlive the lesson
 
 
@@ -43,9 +46,16 @@ class FunctionSettings:
     source: Path | None = None  # the folder that holds a folder with the function's code; None: the lab's own
 
     def result_key(self, source_key: str) -> str:
-        """The key of the result of `ingest/a/b.jpg`: `thumbnail/a/Thumbnail-b.jpg`."""
+        """The key of the result of `ingest/a/b.jpg`: `thumbnail/a/Thumbnail-b.jpg`.
+
+        As the functions do it: a key that would grow beyond S3's limit is cut, and ends in a hash of the source's key.
+        """
         folders, slash, name = source_key.removeprefix(INGEST_FOLDER).rpartition("/")
-        return f"{self.folder}{folders}{slash}{self.label}{name}"
+        key = f"{self.folder}{folders}{slash}{self.label}{name}"
+        if len(key.encode()) > LONGEST_KEY:
+            tail = f"~{hashlib.sha256(source_key.encode()).hexdigest()[:16]}.jpg"
+            key = key.encode()[: LONGEST_KEY - len(tail)].decode(errors="ignore") + tail
+        return key
 
     def result_size(self, width: int, height: int) -> tuple[int, int]:
         """The pixels (width, height) of the result of an upright photo of this size; never larger, never 0."""
@@ -63,88 +73,3 @@ MOBILE = FunctionSettings(
     "CreateMobileImage", "mobile-queue", "mobile/", "MobileImage-", (640, 320), "Create a mobile-sized image."
 )
 FUNCTIONS = (THUMBNAIL, WEB, MOBILE)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The names of one lab.
-
-    `suffix` sets topic, bucket and roles apart, as in the original. `shared` is true where others work too (a real
-    account, somebody's endpoint): there every name carries it. `prefix` is the student's, empty for one's own.
-    """
-
-    suffix: str
-    prefix: str = ""
-    shared: bool = False
-    bucket: str | None = None  # an existing bucket to work in; it is never emptied or deleted
-    region: str = "us-east-1"
-    account: str = "123456789012"
-    functions: tuple[FunctionSettings, ...] = FUNCTIONS
-    function_timeout_s: int = FUNCTION_TIMEOUT_S
-    function_memory_mb: int = FUNCTION_MEMORY_MB
-
-    @property
-    def lab_id(self) -> str:
-        """What tells this lab from all others, in the tag `Lab`."""
-        return f"{self.prefix}image-lab-{self.suffix}"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags on everything that can carry tags."""
-        return {"Project": PROJECT_TAG, "Lab": self.lab_id, "Suffix": self.suffix}
-
-    @property
-    def topic_name(self) -> str:
-        """`resize-image-topic-<suffix>`, as in the original."""
-        return f"{self.prefix}resize-image-topic-{self.suffix}"
-
-    @property
-    def refused_topic_name(self) -> str:
-        """The throwaway topic on which the student sees S3 refused."""
-        return f"{self.prefix}no-policy-topic-{self.suffix}"
-
-    @property
-    def bucket_name(self) -> str:
-        """Bucket names are unique in all of AWS: account and suffix make it so."""
-        return self.bucket or f"{self.prefix}image-lab-{self.account}-{self.suffix}".lower()
-
-    @property
-    def visibility_timeout_s(self) -> int:
-        """How long a received message stays hidden from other receivers, in seconds."""
-        return VISIBILITY_FACTOR * self.function_timeout_s
-
-    def _own(self, name: str) -> str:
-        return f"{self.prefix}{name}-{self.suffix}" if self.shared else f"{self.prefix}{name}"
-
-    def queue_name(self, function: FunctionSettings) -> str:
-        """The name of a function's queue."""
-        return self._own(function.queue)
-
-    def dead_letter_queue_name(self, function: FunctionSettings) -> str:
-        """Where a message goes that a function could not handle in `MAX_RECEIVE_COUNT` tries."""
-        return self._own(function.queue.replace("-queue", "-dead-letter-queue"))
-
-    def function_name(self, function: FunctionSettings) -> str:
-        """The name of a Lambda function."""
-        return self._own(function.name)
-
-    def role_name(self, function: FunctionSettings) -> str:
-        """The execution role that the lab makes for one function."""
-        return f"{self.prefix}{function.name}-role-{self.suffix}"
-
-    def log_group(self, function: FunctionSettings) -> str:
-        """Lambda's own name for a function's log group."""
-        return f"/aws/lambda/{self.function_name(function)}"
-
-    def function_named(self, name: str) -> FunctionSettings:
-        """The function of that name, original (`CreateWebImage`) or as deployed.
-
-        Raises LabError with the names there are.
-        """
-        for function in self.functions:
-            if name in (function.name, self.function_name(function)):
-                return function
-        raise LabError(
-            f"There is no function called {name!r} in this lab.",
-            hint=f"There are {', '.join(function.name for function in self.functions)}.",
-        )

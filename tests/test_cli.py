@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 from labkit import catch_up, embedded_aws, open_lab
 from labkit.cli import main
 from labkit.connection import LOCAL_FOLDER
+from labkit.settings import FUNCTIONS, THUMBNAIL
 
 NOTEBOOKS = Path(__file__).parent / "fixtures" / "notebooks"
 
@@ -138,7 +140,7 @@ class TestWithALab:
         catch_up(open_lab(), to=1)
         made = labkit("check", "topic")
         assert made.exit_code == 0
-        assert made.output.startswith("PASS: topic")
+        assert made.output.startswith("✓ 3 of 3 PASS: topic")
         missing = labkit("check", "2")
         assert missing.exit_code == 1
         assert "catch_up(lab, to=2)" in missing.output
@@ -148,16 +150,18 @@ class TestWithALab:
         catch_up(open_lab(), to=1)
         (topic,) = json.loads(labkit("check", "1", "--json").output)
         assert topic["passed"] is True
-        assert {"subject", "passed", "expected", "found", "hint"} == set(topic["checks"][0])
+        of_a_check = {"subject", "passed", "expected", "found", "hint", "verdict", "evidence", "call"}
+        of_a_judgement = {"hop", "branch", "fix", "consequence"}
+        assert set(topic["checks"][0]) == of_a_check | of_a_judgement
 
     def test_status_lists_what_there_is_and_clean_deletes_it_after_asking(self, workspace):
         lab = open_lab()
         catch_up(lab, to=1)
-        assert lab.settings.topic_name in labkit("status").output
+        assert lab.definition.topic_name in labkit("status").output
         refused = labkit("clean", typed="n\n")
         assert refused.exit_code == 1
         assert "Delete all of it?" in refused.output
-        assert lab.settings.topic_name in labkit("status").output
+        assert lab.definition.topic_name in labkit("status").output
         assert "0 left" in labkit("clean", typed="y\n").output
         stopped = labkit("stop").output
         assert stopped == f"The embedded AWS of {workspace} was stopped.\n"
@@ -186,6 +190,53 @@ class TestWithALab:
         assert json.loads(labkit("permissions").output)["Version"] == "2012-10-17"
 
 
+class TestALabThatWasOpenedWithOptions:
+    """The command that comes later is told none of them: the lab remembers."""
+
+    def test_a_fourth_function_is_known_to_every_command(self, workspace):
+        grey = replace(
+            THUMBNAIL, name="CreateGreyImage", queue="grey-queue", folder="grey/", source=grey_code(workspace)
+        )
+        catch_up(open_lab(prefix="own-", functions=(*FUNCTIONS, grey)), to=4)
+        assert "own-CreateGreyImage" in labkit("status", "--prefix", "own-").output
+        assert labkit("check", "functions", "--prefix", "own-").output.startswith("✓ 80 of 80 PASS")
+        assert "4 triggers that poll day and night" in labkit("cost", "--prefix", "own-").output
+        assert "GreyImageFunction" in labkit("export", "--prefix", "own-").output
+        assert "0 left" in labkit("clean", "--yes", "--prefix", "own-").output
+
+    def test_an_existing_bucket_is_left_as_it_was_found(self, workspace):
+        s3 = open_lab(prefix="looks-").client("s3")
+        s3.create_bucket(Bucket="an-existing-bucket")
+        s3.put_object(Bucket="an-existing-bucket", Key="letters/one.txt", Body=b"Dear reader")
+        catch_up(open_lab(bucket="an-existing-bucket"), to=5)
+        assert len(s3.list_objects_v2(Bucket="an-existing-bucket")["Contents"]) > 1
+        assert "0 left" in labkit("clean", "--yes").output
+        left = s3.list_objects_v2(Bucket="an-existing-bucket")["Contents"]
+        assert [item["Key"] for item in left] == ["letters/one.txt"]
+        assert "TopicConfigurations" not in s3.get_bucket_notification_configuration(Bucket="an-existing-bucket")
+
+    def test_an_option_that_contradicts_is_refused_with_both_values(self, workspace):
+        catch_up(open_lab(), to=1)
+        done = labkit("status", "--bucket", "another-one")
+        assert done.exit_code == 1
+        assert "bucket is None, not 'another-one'" in done.stderr
+
+
+def test_that_the_embedded_aws_has_forgotten_the_lab_is_told_by_each_command(workspace):
+    catch_up(open_lab(), to=1)
+    labkit("stop")
+    for command in (["logs", "CreateThumbnail"], ["check", "topic"]):
+        assert "1 thing of this lab is gone. catch_up(lab, to=...) makes what is gone." in labkit(*command).stderr
+
+
+def grey_code(workspace: Path) -> Path:
+    """A folder with the code of a fourth function."""
+    folder = workspace / "my-functions"
+    (folder / "CreateGreyImage").mkdir(parents=True)
+    (folder / "CreateGreyImage" / "CreateGreyImage.py").write_text("def handler(event, context):\n    return {}\n")
+    return folder
+
+
 class TestMistakes:
     """A sentence on the error stream, the code 1, no traceback."""
 
@@ -196,7 +247,7 @@ class TestMistakes:
             (["check", "--where", "mars"], "There is no place called 'mars'."),
             (["status", "--where", "aws"], "A real account is used only when you name it: 12 digits."),
             (["status", "--where", "endpoint"], "None is no address of an AWS-compatible endpoint."),
-            (["logs", "CreatePoster"], "There is no function 'CreatePoster'."),
+            (["logs", "CreatePoster"], "There is no function called 'CreatePoster' in this lab."),
             (["inspect", "nothing.zip"], "There is no file nothing.zip."),
             (["run", "nothing"], "There is no notebook 'nothing'."),
             (["run"], "There are no numbered notebooks in "),

@@ -13,7 +13,7 @@ from labkit.cli import main
 def labkit(built_lab, workspace, monkeypatch):
     """Runs a command on the lab that has all steps done."""
     monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace))
-    monkeypatch.setenv("LABKIT_PREFIX", built_lab.settings.prefix)
+    monkeypatch.setenv("LABKIT_PREFIX", built_lab.definition.prefix)
 
     def run(*arguments):
         return CliRunner().invoke(main, [str(argument) for argument in arguments])

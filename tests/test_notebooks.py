@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import clean_up, open_lab, runner
+from labkit import clean_up, open_lab
+from labkit.run import runner
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 STORY = sorted(FOLDER.glob("0*.ipynb"))
@@ -87,6 +88,32 @@ class TestAsAReaderFindsIt:
         assert sorted(sizes)[len(sizes) // 2] <= 3
         assert max(sizes) <= 12
         assert words / sum(sizes) >= 8
+
+
+# AWS's own terms, and the notebook of the step in which each is explained, in bold; from there on it is used.
+TERMS = {
+    "visibility timeout": "02_queues",
+    "in flight": "02_queues",
+    "dead-letter queue": "02_queues",
+    "principal": "02_queues",
+    "explicit deny": "03_notification",
+    "assume": "04_functions",
+    "trust policy": "04_functions",
+    "event source mapping": "04_functions",
+    "throttle": "2_at_scale",
+}
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_each_of_awss_terms_is_explained_once_and_not_used_before(term):
+    found = [path.stem for path in ALL if f"**{term}**" in prose(path)]
+    assert found == [TERMS[term]]
+    earlier = ALL[: [path.stem for path in ALL].index(TERMS[term])]
+    assert [path.stem for path in earlier if term in prose(path).lower()] == []
+
+
+def prose(path):
+    return "\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
 
 
 def first_code(path):

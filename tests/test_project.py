@@ -132,20 +132,77 @@ def imported(folder: str) -> set[str]:
     files = [PROJECT / folder] if folder.endswith(".py") else (PROJECT / folder).rglob("*.py")
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    beside = {f"labkit.{alias.name}" for node in froms if node.module == "labkit" for alias in node.names}
+    return plain | beside | {node.module or "." for node in froms if node.module != "labkit"}
 
 
 def own(modules: set[str]) -> set[str]:
     return {module for module in modules if module.split(".")[0] in ("labkit", ".")}
 
 
-class TestImportsPointDownwards:
-    def test_the_embedded_aws_knows_of_policies_and_of_nothing_else_in_the_lab(self):
-        of_the_lab = own(imported("labkit/embedded_aws"))
-        assert {module for module in of_the_lab if not module.startswith("labkit.embedded_aws")} == {"labkit.policy"}
+# The house, from the ground up: a module may import what is on its own floor, or below it.
+FLOORS = (
+    ("policy", "zip_rules"),
+    ("embedded_aws",),
+    ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "terminal", "waiting"),
+    ("packages", "samples"),
+    ("branch", "connection", "definition", "journal"),
+    ("lab",),
+    ("resources",),
+    ("steps",),
+    ("insight",),
+    ("show",),
+    ("run", "students"),
+    ("__init__", "__main__", "cli"),
+)
+LONGEST_MODULE = 450  # lines; about 400 is what a reader holds in the head, and what is longer falls into parts
 
-    def test_the_policies_know_neither_lab_nor_emulator(self):
-        assert {module.split(".")[0] for module in imported("labkit/policy.py")} <= sys.stdlib_module_names
+
+def above_its_floor(module: str, modules: set[str]) -> set[str]:
+    """Which of the imported modules lie above the one that imports them."""
+    names = {name.split(".")[1] if "." in name else "__init__" for name in own(modules) if name != "."}
+    return {name for name in names if floor_of(name) > floor_of(module)}
+
+
+def floor_of(name: str) -> int:
+    """The floor of a module or folder of labkit, counted from below."""
+    floors = [number for number, names in enumerate(FLOORS) if name in names]
+    assert floors, f"labkit/{name} is on no floor of the house: FLOORS says where it belongs"
+    return floors[0]
+
+
+MODULES = sorted((PROJECT / "labkit").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=ids(MODULES))
+class TestEachModule:
+    def test_imports_nothing_from_above_its_floor(self, path):
+        inside = path.relative_to(PROJECT / "labkit")
+        assert above_its_floor(inside.parts[0].removesuffix(".py"), imported(f"labkit/{inside}")) == set()
+
+    def test_is_short_enough_to_be_read(self, path):
+        assert len(path.read_text("utf-8").splitlines()) <= LONGEST_MODULE
+
+
+def test_an_import_from_above_is_found():
+    assert above_its_floor("steps", {"labkit.lab", "labkit.insight.doctor", "labkit", "json"}) == {
+        "insight",
+        "__init__",
+    }
+    with pytest.raises(AssertionError, match="labkit/cellar is on no floor"):
+        floor_of("cellar")
+
+
+class TestImportsPointDownwards:
+    def test_the_embedded_aws_knows_of_policies_and_zips_and_of_nothing_else_in_the_lab(self):
+        of_the_lab = own(imported("labkit/embedded_aws"))
+        rules = {"labkit.policy", "labkit.zip_rules"}
+        assert {module for module in of_the_lab if not module.startswith("labkit.embedded_aws")} <= rules
+
+    @pytest.mark.parametrize("rules", ["labkit/policy.py", "labkit/zip_rules.py"])
+    def test_the_rules_of_aws_know_neither_lab_nor_emulator(self, rules):
+        assert {module.split(".")[0] for module in imported(rules)} <= sys.stdlib_module_names
 
     def test_the_functions_know_nothing_of_the_lab(self):
         assert own(imported("lambda_packages")) == set()

@@ -11,15 +11,17 @@ from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlencode
 
 from labkit.errors import telling
-from labkit.insight.logs import Request, read_logs
-from labkit.insight.survey import queue_depth
+from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
+from labkit.resources import Queue
+from labkit.resources.bucket import Bucket
+from labkit.resources.queue import queue_depth
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.notification import require_bucket
-from labkit.steps.queues import require_queue
+from labkit.steps.upload import CONTENT_TYPE, require_bucket
 from labkit.waiting import wait_until
 
 AT_ONCE = 8  # uploads in parallel: more only wait for each other
@@ -44,7 +46,7 @@ class Burst(Result):
     done_s: float
     functions: tuple[str, ...]
     samples: tuple[Sample, ...] = field(repr=False)
-    requests: tuple[Request, ...] = field(repr=False)
+    invocations: tuple[Invocation, ...] = field(repr=False)
 
     @property
     def photos_per_s(self) -> float:
@@ -59,23 +61,22 @@ class Burst(Result):
     @cached_property
     def _spans(self) -> tuple[tuple[datetime, datetime], ...]:
         """Begin and end of each invocation; an environment takes one at a time, whatever rounding makes of it."""
-        streams: dict[str, list[Request]] = {}
-        for request in sorted(self.requests, key=lambda request: request.started):
-            streams.setdefault(request.stream, []).append(request)
+        streams: dict[str, list[Invocation]] = {}
+        for invocation in sorted(self.invocations, key=lambda invocation: invocation.started):
+            streams.setdefault(invocation.stream, []).append(invocation)
         return tuple(
-            (request.started, min(request.ended, following.started if following else request.ended))
+            (invocation.started, min(invocation.ended, following.started if following else invocation.ended))
             for stream in streams.values()
-            for request, following in zip_longest(stream, stream[1:])
-            if request.ended
+            for invocation, following in zip_longest(stream, stream[1:])
+            if invocation.ended
         )
 
     @property
     def most_at_once(self) -> int:
         """The largest number of invocations that ran at the same time."""
-        return max((self.running_at((r.started - self.began).total_seconds()) for r in self.requests), default=0)
+        return max((self.running_at((r.started - self.began).total_seconds()) for r in self.invocations), default=0)
 
     def sentence(self) -> str:
-        """How long it took."""
         results = self.photos * len(self.functions)
         return (
             f"{self.photos} photos went in within {self.uploaded_s:.1f} s; the last of {results} results was "
@@ -83,13 +84,11 @@ class Burst(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """Cold and warm side by side."""
         return ("starts", "invocations", "init ms, median", "duration ms, median", "billed ms, median")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row for cold starts, one for warm ones."""
         for name, cold in (("cold", True), ("warm", False)):
-            chosen = [r for r in self.requests if r.cold is cold and r.finished]
+            chosen = [r for r in self.invocations if r.cold is cold and r.finished]
             yield (
                 name,
                 len(chosen),
@@ -115,22 +114,21 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     began, clock = datetime.now(UTC), time.monotonic()
     folder = f"burst-{began:%H%M%S}/"
     keys = [f"{INGEST_FOLDER}{folder}{number:04}.jpg" for number in range(photos)]
-    if lab.settings.bucket is not None:  # a bucket of the lab's own is emptied as a whole
+    if lab.definition.bucket is not None:  # a bucket of the lab's own is emptied as a whole
         for key in keys:
-            lab.journal.created("object", key, bucket=bucket)
-    expected, samples = photos * len(lab.settings.functions), []
-    urls = [require_queue(lab, function) for function in lab.settings.functions]
+            lab.journal.created("object", key, bucket=bucket.name)
+    expected, samples = photos * len(lab.branches), []
+    urls = [str(queue.require()["url"]) for queue in Queue.of(lab)]
+    sent = {"Bucket": bucket.name, "Body": data, "ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.definition.tags)}
 
     def look() -> bool:
         samples.append(Sample(time.monotonic() - clock, tuple(_depth(lab, url) for url in urls)))
         # Counting results takes longer than looking at queues, and would slow down what it looks at.
-        return not any(samples[-1].depths) and _results(lab, folder) >= expected
+        return not any(samples[-1].depths) and _results(lab, bucket, folder) >= expected
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         began, clock = datetime.now(UTC), time.monotonic()
-        uploads = [
-            pool.submit(s3.put_object, Bucket=bucket, Key=key, Body=data, ContentType="image/jpeg") for key in keys
-        ]
+        uploads = [pool.submit(s3.put_object, Key=key, **sent) for key in keys]
         while not all(upload.done() for upload in uploads):
             look()
             time.sleep(LOOK_EVERY_S)
@@ -144,9 +142,9 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
         longest_pause=LOOK_EVERY_S,
         hint="doctor(lab) says what stands in the way.",
     )
-    names = tuple(function.name for function in lab.settings.functions)
+    names = tuple(branch.name for branch in lab.branches)
     return Burst(
-        photos, began, uploaded_s, samples[-1].seconds, names, tuple(samples), _requests(lab, folder, expected)
+        photos, began, uploaded_s, samples[-1].seconds, names, tuple(samples), _invocations(lab, folder, expected)
     )
 
 
@@ -156,23 +154,20 @@ def _depth(lab: Lab, url: str) -> int:
     return queue_depth(answer["Attributes"]).total
 
 
-def _results(lab: Lab, folder: str) -> int:
-    pages = lab.client("s3").get_paginator("list_objects_v2")
-    prefixes = [f"{function.folder}{folder}" for function in lab.settings.functions]
-    found = [pages.paginate(Bucket=lab.settings.bucket_name, Prefix=prefix) for prefix in prefixes]
-    return sum(page["KeyCount"] for pages_of_one in found for page in pages_of_one)
+def _results(lab: Lab, bucket: Bucket, folder: str) -> int:
+    return sum(len(bucket.keys(f"{branch.folder}{folder}")) for branch in lab.branches)
 
 
-def _requests(lab: Lab, folder: str, expected: int) -> tuple[Request, ...]:
+def _invocations(lab: Lab, folder: str, expected: int) -> tuple[Invocation, ...]:
     """The invocations of this burst, once each has its REPORT."""
 
-    def ask() -> tuple[Request, ...] | None:
-        requests = [r for f in lab.settings.functions for r in read_logs(lab, f.name) if _is_of(r, folder)]
-        ready = sum(len(r.photos) for r in requests) >= expected and all(r.finished for r in requests)
-        return tuple(requests) if ready else None
+    def ask() -> tuple[Invocation, ...] | None:
+        invocations = [r for branch in lab.branches for r in read_logs(lab, branch.name) if _is_of(r, folder)]
+        ready = sum(len(r.photos) for r in invocations) >= expected and all(r.finished for r in invocations)
+        return tuple(invocations) if ready else None
 
     return wait_until(ask, what="the REPORT lines", seconds=60)
 
 
-def _is_of(request: Request, folder: str) -> bool:
-    return any(f"/{folder}" in str(photo.get("source_key")) for photo in request.photos)
+def _is_of(invocation: Invocation, folder: str) -> bool:
+    return any(f"/{folder}" in str(photo.get("source_key")) for photo in invocation.photos)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from labkit.errors import telling
 from labkit.insight.logs import read_logs
 from labkit.insight.prices import Prices, prices
 from labkit.lab import Lab
+from labkit.resources import Trigger
+from labkit.resources.bucket import bucket_of
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.functions import find_trigger
-from labkit.steps.notification import bucket_exists
 
 # Each of the five connections that an idle trigger keeps asks with a 20 s long poll: 15 receives a minute.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
@@ -59,7 +60,6 @@ class Cost(Result):
         return sum(line.usd for line in self.idle)
 
     def sentence(self) -> str:
-        """Both sums, and what they rest on."""
         would = "would have cost on AWS" if self.free_of_charge else "has cost"
         return (
             f"What {self.lab_id} has done so far {would} {dollars(self.used_usd)}; left alone it costs "
@@ -68,11 +68,9 @@ class Cost(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a line of the bill."""
         return ("what", "how much", "US dollars", "how it is counted")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """What was used, then what a day costs."""
         for line in self.used:
             yield line.item, _quantity(line), f"{line.usd:.8f}", line.counted
         for line in self.idle:
@@ -103,18 +101,18 @@ def cost(lab: Lab) -> Cost:
         price = table[item]
         return Line(item, quantity, price.unit, price.of(quantity), counted)
 
-    requests = [r for f in lab.settings.functions for r in read_logs(lab, f.name) if r.finished]
-    gb_s = sum((r.billed_ms or 0) / 1000 * (r.memory_mb or 0) / 1024 for r in requests)
-    log_bytes = sum(len(log_line.text.encode()) for r in requests for log_line in r.lines)
-    resized = sum(photo["event"] == "resized" for r in requests for photo in r.photos)
+    invocations = [r for branch in lab.branches for r in read_logs(lab, branch.name) if r.finished]
+    gb_s = sum((r.billed_ms or 0) / 1000 * (r.memory_mb or 0) / 1024 for r in invocations)
+    log_bytes = sum(len(log_line.text.encode()) for r in invocations for log_line in r.lines)
+    resized = sum(photo["event"] == "resized" for r in invocations for photo in r.photos)
     photos, stored_bytes = _stored(lab)
-    polled = _minutes_polled(lab) * IDLE_RECEIVES_PER_MINUTE
-    triggers = sum(find_trigger(lab, f) is not None for f in lab.settings.functions)
+    found = [mapping for trigger in Trigger.of(lab) if (mapping := trigger.read())]
+    polled, triggers = _minutes_polled(found) * IDLE_RECEIVES_PER_MINUTE, len(found)
     used = (
-        line("Lambda requests", len(requests), "REPORT lines in the logs"),
+        line("Lambda requests", len(invocations), "REPORT lines in the logs"),
         line(f"Lambda time {lab.target.architecture}", gb_s, "billed duration x memory size, of each REPORT line"),
         line("SNS publishes", photos, "one for each photo under ingest/; what it sends on to SQS is free"),
-        line("SQS requests", RECEIVE_AND_DELETE * len(requests), "a receive and a delete for each invocation"),
+        line("SQS requests", RECEIVE_AND_DELETE * len(invocations), "a receive and a delete for each invocation"),
         line("SQS requests", round(polled), f"idle polling: {IDLE_RECEIVES_PER_MINUTE} receives a minute a trigger"),
         line("S3 PUT", photos + resized, "one for each photo, one for each result"),
         line("S3 GET", resized, "each function fetches the photo"),
@@ -126,23 +124,19 @@ def cost(lab: Lab) -> Cost:
         line("SQS requests", per_day, f"{triggers} triggers that poll day and night, until they are deleted"),
         line("S3 storage", stored_bytes / 1e9 / 30, "what lies in the bucket"),
     )
-    return Cost(lab.settings.lab_id, used, idle, table, free_of_charge=lab.connection.where != "aws")
+    return Cost(lab.definition.lab_id, used, idle, table, free_of_charge=lab.connection.where != "aws")
 
 
 def _stored(lab: Lab) -> tuple[int, int]:
     """How many photos lie under ingest/, and how many bytes in the whole bucket."""
-    if not bucket_exists(lab):
-        return 0, 0
-    pages = lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=lab.settings.bucket_name)
-    items = [item for page in pages for item in page.get("Contents", [])]
+    items = bucket_of(lab).objects()
     photos = [item for item in items if item["Key"].startswith(INGEST_FOLDER) and not item["Key"].endswith("/")]
     return len(photos), sum(item["Size"] for item in items)
 
 
-def _minutes_polled(lab: Lab) -> float:
+def _minutes_polled(triggers: Sequence[Mapping[str, Any]]) -> float:
     """Minutes since each trigger was last switched on, all together."""
-    found = [find_trigger(lab, function) for function in lab.settings.functions]
-    changed = [trigger["LastModified"] for trigger in found if trigger and trigger["State"] == "Enabled"]
+    changed = [trigger["LastModified"] for trigger in triggers if trigger["State"] == "Enabled"]
     return float(sum(max(0.0, (datetime.now(UTC) - moment).total_seconds() / 60) for moment in changed))
 
 
@@ -160,15 +154,12 @@ class PhotosCost(Result):
         return sum(usd for _, usd in self.parts)
 
     def sentence(self) -> str:
-        """The sum, and what it rests on."""
         return f"{self.photos:,} photos cost {dollars(self.usd)} ({self.assumed})."
 
     def headers(self) -> Sequence[str]:
-        """One row a part."""
         return ("part", "US dollars", "share")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a part, then the sum."""
         for item, usd in self.parts:
             yield item, f"{usd:,.2f}", f"{usd / self.usd:.0%}"
         yield "together", f"{self.usd:,.2f}", "100%"
@@ -212,7 +203,6 @@ class Comparison(Result):
         return self.instance_usd_per_day / self.lambda_usd_per_photo
 
     def sentence(self) -> str:
-        """Where the two cost the same."""
         if self.break_even_per_day > self.instance_photos_per_day:
             most = f"{self.instance_photos_per_day:,.0f}"
             return f"Lambda is the cheaper one for any number up to the {most} photos a day that one instance can do."
@@ -222,7 +212,6 @@ class Comparison(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a number of photos."""
         return ("photos a day", "Lambda, US dollars a day", f"{self.instance}, US dollars a day")
 
     def rows(self) -> Iterable[Sequence[object]]:

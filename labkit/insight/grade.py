@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from labkit.definition import Definition
 from labkit.errors import LabError, telling
 from labkit.journal import Journal
 from labkit.lab import Lab
+from labkit.resources.bucket import bucket_of
 from labkit.result import Check, Checks, Result, counted
-from labkit.settings import INGEST_FOLDER
+from labkit.settings import FUNCTIONS
 from labkit.steps.functions import check_functions
-from labkit.steps.notification import bucket_exists, check_notification
+from labkit.steps.notification import check_notification
 from labkit.steps.queues import check_queues
 from labkit.steps.recovery import find_labs, find_things, take_over
 from labkit.steps.topic import check_topic
@@ -75,12 +77,10 @@ class Sheet(Result):
         )
 
     def sentence(self) -> str:
-        """The score, and how many lines failed."""
         failed = counted(len(self.reasons()), "line")
         return f"{self.student}: {self.score} of {FULL}, {failed} failed ({self.lab_id})."
 
     def headers(self) -> Sequence[str]:
-        """One row a part, then the lines that failed."""
         return ("part", "result", "lines", "what to try")
 
     def rows(self) -> Iterable[Sequence[object]]:
@@ -112,16 +112,13 @@ class ClassSheet(Result):
     sheets: tuple[Sheet, ...]
 
     def sentence(self) -> str:
-        """How many labs, and how many are whole."""
         whole = sum(sheet.score == FULL for sheet in self.sheets)
         return f"{counted(len(self.sheets), 'lab')}, {whole} of them whole."
 
     def headers(self) -> Sequence[str]:
-        """One row a lab."""
         return ("student", "score", *PARTS, "first reason")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a lab."""
         for sheet in self.sheets:
             shares = {part.name: f"{part.share:.0%}" for part in sheet.parts}
             yield sheet.student, sheet.score, *(shares[name] for name in PARTS), next(iter(sheet.reasons()), "-")
@@ -162,17 +159,13 @@ def grade(lab: Lab) -> Sheet:
         "functions": check_functions(lab).checks,
         "results": tuple(check for checks in _check_photos(lab) for check in checks.checks),
     }
-    student = lab.settings.prefix.rstrip("-") or lab.settings.lab_id
-    return Sheet(student, lab.settings.lab_id, tuple(Part(name, checks[name]) for name in PARTS))
+    lab_id = lab.definition.lab_id
+    return Sheet(lab.definition.prefix.rstrip("-") or lab_id, lab_id, tuple(Part(name, checks[name]) for name in PARTS))
 
 
 def _check_photos(lab: Lab) -> list[Checks]:
     """The results of every photo under `ingest/`; a line that fails if there is none."""
-    keys: list[str] = []
-    if bucket_exists(lab):
-        pages = lab.client("s3").get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=lab.settings.bucket_name, Prefix=INGEST_FOLDER):
-            keys += [item["Key"] for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+    keys = bucket_of(lab).photos()
     if not keys:
         hint = "catch_up(lab, to=5) uploads one; the notebook is 05_upload."
         return [Checks("results", (Check("a photo was uploaded", False, "at least one", "none", hint),))]
@@ -186,51 +179,55 @@ def grade_class(lab: Lab, *, prefixes: Sequence[str] = (), journals: str | Path 
     `journals` is a folder of journals that were handed in: the labs that they speak of are graded.
     Changes nothing in AWS, and no journal. Raises LabError if AWS refuses or a journal cannot be read.
     """
-    wanted = _from_journals(Path(journals)) if journals is not None else _from_tags(lab, prefixes)
+    wanted = _from_journals(lab, Path(journals)) if journals is not None else _from_tags(lab, prefixes)
     sheets = []
     with TemporaryDirectory() as folder:
-        for number, (prefix, suffix) in enumerate(sorted(wanted.items())):
-            theirs = _as_opened(lab, prefix, suffix, Path(folder) / f"{number}.jsonl")
-            sheets.append(grade(theirs))
+        for number, definition in enumerate(sorted(wanted, key=lambda one: (one.prefix, one.suffix))):
+            sheets.append(grade(_as_opened(lab, definition, Path(folder) / f"{number}.jsonl")))
     return ClassSheet(tuple(sheets))
 
 
-def _from_tags(lab: Lab, prefixes: Sequence[str]) -> Mapping[str, str]:
-    """The suffix of each student's lab, by prefix."""
+def _from_tags(lab: Lab, prefixes: Sequence[str]) -> list[Definition]:
+    """Each student's lab, as far as its tags tell what it is."""
     found = {}
     for lab_id in find_labs(lab).labs:
         prefix, _, suffix = lab_id.rpartition("image-lab-")
         found[prefix] = suffix
-    if not prefixes:
-        return found
-    return {prefix: found.get(prefix, "no-lab") for prefix in prefixes}
+    wanted = {prefix: found.get(prefix, "no-lab") for prefix in prefixes} if prefixes else found
+    return [
+        replace(lab.definition, prefix=prefix, suffix=suffix, bucket=None, functions=FUNCTIONS)
+        for prefix, suffix in wanted.items()
+    ]
 
 
-def _from_journals(folder: Path) -> Mapping[str, str]:
-    """The suffix that each journal opened, by the prefix that its topic (or anything else) was named with."""
+def _from_journals(lab: Lab, folder: Path) -> list[Definition]:
+    """The lab that each journal has opened; of a journal without a definition, by what its topic was named."""
     if not folder.is_dir():
         raise LabError(f"There is no folder {folder}.", where="grading", hint="Put the students' journals into one.")
-    found = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        journal = Journal(path)
-        suffix = journal.suffix()
-        topic = next(iter(journal.entries("topic")), None)
-        if suffix is None or topic is None:
-            raise LabError(
-                f"{path.name} speaks of no lab: it was cleaned up, or never begun.",
-                where="grading",
-                hint="Ask for the journal before clean-up, from .labkit/journals; or take the file out of the folder.",
-            )
-        found[topic.name.split("resize-image-topic")[0]] = suffix
-    return found
+    return [_from_journal(lab, Journal(path)) for path in sorted(folder.glob("*.jsonl"))]
+
+
+def _from_journal(lab: Lab, journal: Journal) -> Definition:
+    opened, topic = journal.opened(), next(iter(journal.entries("topic")), None)
+    if opened is None or topic is None:
+        raise LabError(
+            f"{journal.path.name} speaks of no lab: it was cleaned up, or never begun.",
+            where="grading",
+            hint="Ask for the journal before clean-up, from .labkit/journals; or take the file out of the folder.",
+        )
+    here = lab.definition
+    if not opened.definition:
+        prefix = topic.name.split("resize-image-topic")[0]
+        return replace(here, prefix=prefix, suffix=opened.suffix, bucket=None, functions=FUNCTIONS)
+    theirs = Definition.from_data(opened.definition)
+    return replace(theirs, where=here.where, region=here.region, account=here.account, partition=here.partition)
 
 
 @telling("opening a student's lab")
-def _as_opened(lab: Lab, prefix: str, suffix: str, path: Path) -> Lab:
-    """The lab of that prefix and suffix, with a journal of its own that is thrown away afterwards."""
+def _as_opened(lab: Lab, definition: Definition, path: Path) -> Lab:
+    """A student's lab, with a journal of its own that is thrown away afterwards."""
     journal = Journal(path)
-    journal.open(suffix=suffix, new_suffix=suffix, instance=lab.connection.instance)
-    settings = replace(lab.settings, prefix=prefix, suffix=suffix, bucket=None)
-    theirs = replace(lab, settings=settings, journal=journal)
+    journal.open(suffix=definition.suffix, instance=lab.connection.instance, definition=definition.as_data())
+    theirs = replace(lab, definition=definition, journal=journal)
     take_over(theirs, find_things(theirs))
     return theirs

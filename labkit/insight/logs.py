@@ -1,4 +1,4 @@
-"""What the functions wrote to CloudWatch Logs: the lines, and one `Request` for each START ... END, REPORT.
+"""What the functions wrote to CloudWatch Logs: the lines, and one `Invocation` for each START ... END, REPORT.
 
 Both of Lambda's log formats are read, text and JSON.
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
@@ -17,8 +17,8 @@ from typing import Any
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
+from labkit.resources.resource import found_or_none
 from labkit.result import Result
-from labkit.steps.making import found_or_none
 from labkit.waiting import wait_until
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -56,7 +56,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Request(Result):
+class Invocation(Result):
     """One invocation: its figures from START and REPORT, how it ended, and its lines.
 
     Times in milliseconds, memory in MB. What is not known yet, because the REPORT has not arrived, is None.
@@ -99,17 +99,14 @@ class Request(Result):
         return "; ".join(_photo_in_words(photo) for photo in self.photos)
 
     def sentence(self) -> str:
-        """How it ended."""
         took = f"after {self.duration_ms:.0f} ms" if self.duration_ms is not None else "since it has not ended yet"
         cold = ", on a cold start" if self.cold else ""
-        return f"Request {self.request_id}: {self.status} {took}{cold}.{self.error and ' ' + self.error}"
+        return f"Invocation {self.request_id}: {self.status} {took}{cold}.{self.error and ' ' + self.error}"
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """Its lines, with their times."""
         return [(f"{line.time:%H:%M:%S.%f}"[:-3], line.text.rstrip().replace("\t", "  ")) for line in self.lines]
 
     def headers(self) -> Sequence[str]:
-        """Columns."""
         return ("time (UTC)", "line")
 
 
@@ -120,52 +117,50 @@ class FunctionLogs(Result):
     function: str
     log_group: str
     streams: tuple[str, ...] = ()
-    requests: tuple[Request, ...] = ()
+    invocations: tuple[Invocation, ...] = ()
     lines: tuple[LogLine, ...] = field(default=(), repr=False)
     exists: bool = True
 
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self.requests)
+    def __iter__(self) -> Iterator[Invocation]:
+        return iter(self.invocations)
 
     def select(self, *, stream: str = "", text: str = "", since: datetime | None = None) -> FunctionLogs:
-        """The same, with only the requests that lie in a stream, contain a text (any case), began since then."""
+        """The same, with only the invocations that lie in a stream, contain a text (any case), began since then."""
         kept = tuple(
-            request
-            for request in self.requests
-            if stream in request.stream
-            and (since is None or request.started >= since)
-            and any(text.lower() in line.text.lower() for line in request.lines)
+            invocation
+            for invocation in self.invocations
+            if stream in invocation.stream
+            and (since is None or invocation.started >= since)
+            and any(text.lower() in line.text.lower() for line in invocation.lines)
         )
-        ids = {id(line) for request in kept for line in request.lines}
-        return replace(self, requests=kept, lines=tuple(line for line in self.lines if id(line) in ids))
+        ids = {id(line) for invocation in kept for line in invocation.lines}
+        return replace(self, invocations=kept, lines=tuple(line for line in self.lines if id(line) in ids))
 
-    def about(self, key: str) -> tuple[Request, ...]:
-        """The requests that worked on the photo with this key."""
-        return tuple(r for r in self.requests if any(photo.get("source_key") == key for photo in r.photos))
+    def about(self, key: str) -> tuple[Invocation, ...]:
+        """The invocations that worked on the photo with this key."""
+        return tuple(r for r in self.invocations if any(photo.get("source_key") == key for photo in r.photos))
 
-    def errors(self) -> tuple[Request, ...]:
-        """The requests that neither ended well nor still run."""
-        return tuple(request for request in self.requests if request.status not in ("ok", "running"))
+    def errors(self) -> tuple[Invocation, ...]:
+        """The invocations that neither ended well nor still run."""
+        return tuple(invocation for invocation in self.invocations if invocation.status not in ("ok", "running"))
 
     def sentence(self) -> str:
-        """How much there is, or why there is nothing."""
         if not self.exists:
             return (
                 f"There is no log group {self.log_group} yet. A log group exists only after the first invocation "
                 f"of {self.function}, unless somebody makes it: upload a photo, and look again."
             )
-        if not self.requests:
+        if not self.invocations:
             return f"The log group {self.log_group} is there, and no invocation of {self.function} has written to it."
-        cold = sum(request.cold for request in self.requests)
+        cold = sum(invocation.cold for invocation in self.invocations)
         return (
-            f"{self.function} was invoked {_times(len(self.requests))} in {_environments(len(self.streams))}: "
+            f"{self.function} was invoked {_times(len(self.invocations))} in {_environments(len(self.streams))}: "
             f"{cold} cold, {len(self.errors())} with an error."
         )
 
     def headers(self) -> Sequence[str]:
-        """Columns: the figures of the REPORT lines."""
         return (
-            "request",
+            "invocation",
             "started (UTC)",
             "start",
             "status",
@@ -177,8 +172,7 @@ class FunctionLogs(Result):
         )
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a request."""
-        for r in self.requests:
+        for r in self.invocations:
             yield (
                 r.request_id[:8],
                 f"{r.started:%H:%M:%S.%f}"[:-3],
@@ -198,8 +192,8 @@ def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str
     A log group that is not there yet is no error: the result says so. Raises LabError if AWS refuses.
     https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
     """
-    function = lab.settings.function_named(function_name)
-    name, group = lab.settings.function_name(function), lab.settings.log_group(function)
+    branch = lab.branch(function_name)
+    name, group = branch.function_name, branch.log_group
     parameters: dict[str, Any] = {"logGroupName": group}
     if since is not None:
         parameters["startTime"] = int(beginning(since).timestamp() * 1000)
@@ -213,15 +207,15 @@ def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str
 
 
 def wait_for_logs(lab: Lab, function_name: str, *, key: str | None = None, seconds: float = 60) -> FunctionLogs:
-    """The logs, once a request on the photo `key` (any request, if None) has its REPORT and none is still running.
+    """The logs, once an invocation on the photo `key` (any one, if None) has its REPORT and none is still running.
 
     The REPORT arrives a little after the result: Lambda writes it when the invocation is over. Raises WaitedTooLong.
     """
 
     def ask() -> FunctionLogs | None:
         logs = read_logs(lab, function_name)
-        wanted = logs.requests if key is None else logs.about(key)
-        return logs if wanted and all(request.finished for request in logs) else None
+        wanted = logs.invocations if key is None else logs.about(key)
+        return logs if wanted and all(invocation.finished for invocation in logs) else None
 
     return wait_until(
         ask,
@@ -246,21 +240,21 @@ def beginning(since: datetime | timedelta | str, now: datetime | None = None) ->
     return now - timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-def parse_log(lines: Iterable[LogLine]) -> tuple[Request, ...]:
-    """The requests in the lines of any number of streams, by the time of their START.
+def parse_log(lines: Iterable[LogLine]) -> tuple[Invocation, ...]:
+    """The invocations in the lines of any number of streams, by the time of their START.
 
-    An environment works on one request at a time, so that in one stream a request's lines stand together. The lines
-    of an init stand before the START of the request that caused it, and are counted as its own.
+    An environment works on one invocation at a time, so that in one stream the lines of one stand together. The lines
+    of an init stand before the START of the invocation that caused it, and are counted as its own.
     """
     streams: dict[str, list[LogLine]] = defaultdict(list)
     for line in lines:
         streams[line.stream].append(line)
-    requests = [request for stream in streams.values() for request in _parse_stream(stream)]
-    return tuple(sorted(requests, key=lambda request: request.started))
+    invocations = [invocation for stream in streams.values() for invocation in _parse_stream(stream)]
+    return tuple(sorted(invocations, key=lambda invocation: invocation.started))
 
 
-def _parse_stream(lines: list[LogLine]) -> Iterator[Request]:
-    now: Request | None = None
+def _parse_stream(lines: list[LogLine]) -> Iterator[Invocation]:
+    now: Invocation | None = None
     pending: list[LogLine] = []  # before the first START, or between a REPORT and the next START
     loaded = lines[0].time
     for line in lines:
@@ -279,12 +273,12 @@ def _parse_stream(lines: list[LogLine]) -> Iterator[Request]:
         yield now
 
 
-def _begin(request_id: str, line: LogLine, before: list[LogLine]) -> Request:
+def _begin(request_id: str, line: LogLine, before: list[LogLine]) -> Invocation:
     cold = any(_is_init_start(b) for b in before)
-    request = Request(request_id, line.stream, line.time, cold, lines=(*before, line))
+    invocation = Invocation(request_id, line.stream, line.time, cold, lines=(*before, line))
     for earlier in before:
-        request = _with_line(request, earlier)
-    return request
+        invocation = _with_line(invocation, earlier)
+    return invocation
 
 
 def _started(line: LogLine) -> str | None:
@@ -298,32 +292,32 @@ def _is_init_start(line: LogLine) -> bool:
     return line.text.startswith("INIT_START") or line.data.get("type") == "platform.initStart"
 
 
-def _with_line(request: Request, line: LogLine) -> Request:
-    """The request with what one more line tells of it."""
+def _with_line(invocation: Invocation, line: LogLine) -> Invocation:
+    """The invocation with what one more line tells of it."""
     if line.text.startswith("REPORT RequestId:"):
-        return _with_report(request, _text_report(line.text))
+        return _with_report(invocation, _text_report(line.text))
     if line.text.startswith("INIT_REPORT"):
-        return _with_failed_init(request, _text_report(line.text))
+        return _with_failed_init(invocation, _text_report(line.text))
     if line.data.get("type") == "platform.report":
-        return _with_report(request, _json_report(line.data["record"]))
+        return _with_report(invocation, _json_report(line.data["record"]))
     if line.data.get("type") == "platform.initReport":
-        return _with_failed_init(request, _json_report(line.data["record"]))
+        return _with_failed_init(invocation, _json_report(line.data["record"]))
     if timed_out := TIMED_OUT.search(line.text):
-        return replace(request, status="timeout", error=f"{timed_out[0]}.")
+        return replace(invocation, status="timeout", error=f"{timed_out[0]}.")
     if error := _error(line):
-        return replace(request, error=request.error or error)
-    return request
+        return replace(invocation, error=invocation.error or error)
+    return invocation
 
 
-def _with_report(request: Request, report: Mapping[str, str]) -> Request:
-    error_type, error = report.get("Error Type", ""), request.error
+def _with_report(invocation: Invocation, report: Mapping[str, str]) -> Invocation:
+    error_type, error = report.get("Error Type", ""), invocation.error
     if error_type == "Runtime.OutOfMemory":
         status, error = "out of memory", f"The function needed more than its {report['Memory Size']} MB."
-    elif report.get("Status") == "timeout" or request.status == "timeout":
+    elif report.get("Status") == "timeout" or invocation.status == "timeout":
         status, error = "timeout", error or "The time-out was reached."
-    elif request.status == "init error" and (_failed_again(request) or report.get("Status")):
+    elif invocation.status == "init error" and (_failed_again(invocation) or report.get("Status")):
         status = "init error"
-    elif request.status == "init error":  # the second try, in the invocation itself, went well
+    elif invocation.status == "init error":  # the second try, in the invocation itself, went well
         status, error = "ok", ""
     elif report.get("Status") in ("error", "failure"):
         status, error = "error", error or error_type
@@ -331,36 +325,36 @@ def _with_report(request: Request, report: Mapping[str, str]) -> Request:
         status = "error" if error else "ok"
     init = report.get("Init Duration")
     return replace(
-        request,
-        cold=request.cold or init is not None,
+        invocation,
+        cold=invocation.cold or init is not None,
         duration_ms=float(report["Duration"]),
         billed_ms=round(float(report["Billed Duration"])),
         memory_mb=int(report["Memory Size"]),
         max_memory_mb=int(report["Max Memory Used"]),
-        init_ms=float(init) if init else request.init_ms,
+        init_ms=float(init) if init else invocation.init_ms,
         status=status,
         error=error,
     )
 
 
-def _with_failed_init(request: Request, report: Mapping[str, str]) -> Request:
+def _with_failed_init(invocation: Invocation, report: Mapping[str, str]) -> Invocation:
     if "Status" not in report or report["Status"] == "success":
-        return request
+        return invocation
     said = report.get("Error Type", report["Status"])
     return replace(
-        request,
+        invocation,
         init_ms=float(report["Init Duration"]),
         status="init error",
-        error=request.error or f"The function could not be loaded: {said}.",
+        error=invocation.error or f"The function could not be loaded: {said}.",
     )
 
 
-def _failed_again(request: Request) -> bool:
+def _failed_again(invocation: Invocation) -> bool:
     """True if the init failed in the invocation too: Lambda tries it once before, and once within."""
     return any(
         (line.text.startswith("INIT_REPORT") and "Phase: invoke" in line.text)
         or (line.data.get("type") == "platform.initReport" and line.data["record"].get("phase") == "invoke")
-        for line in request.lines
+        for line in invocation.lines
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from labkit.insight.cost import IDLE_RECEIVES_PER_MINUTE, MINUTES_PER_DAY, cost_of_photos, dollars
 from labkit.insight.prices import prices
 from labkit.lab import PLACES_IN_WORDS, Lab
+from labkit.resources import resources
 from labkit.result import Result
-from labkit.settings import NOTIFICATION_NAME
 
 # What a function is billed for one photo of 24 MP at the lab's memory size, with room for a cold start.
 BILLED_MS = 2000
@@ -36,7 +36,6 @@ class Plan(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a thing."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:
@@ -46,43 +45,21 @@ class Plan(Result):
 
 def plan(lab: Lab) -> Plan:
     """What the whole lab would make under these settings, and what it may cost. Calls nothing."""
-    table, at, functions = prices(), lab.connection, lab.settings.functions
+    table, at, functions = prices(), lab.definition, lab.definition.functions
     region = f"region {at.region}"
     place = f"account {at.account}, {region}" if at.where == "aws" else f"{PLACES_IN_WORDS[at.where]}, {region}"
     lesson = cost_of_photos(
         PHOTOS,
         billed_ms=BILLED_MS,
-        memory_mb=lab.settings.function_memory_mb,
+        memory_mb=lab.definition.function_memory_mb,
         functions=len(functions),
         architecture=lab.target.architecture,
     )
     receives = len(functions) * IDLE_RECEIVES_PER_MINUTE * MINUTES_PER_DAY
     return Plan(
         place,
-        tuple(_things(lab)),
+        tuple(one.key for one in resources(lab) if one.planned),
         lesson.usd,
         table["SQS requests"].of(receives),
         f"{table.region} as of {table.as_of}",
     )
-
-
-def _things(lab: Lab) -> Iterable[tuple[str, str]]:
-    """In the order of the steps."""
-    names, functions = lab.settings, lab.settings.functions
-    yield "topic", names.topic_name
-    for function in functions:
-        yield "queue", names.dead_letter_queue_name(function)
-        yield "queue", names.queue_name(function)
-    for function in functions:
-        yield "subscription", names.queue_name(function)
-    if names.bucket is None:
-        yield "bucket", names.bucket_name
-    yield "event notification", NOTIFICATION_NAME
-    if lab.role_arn is None:
-        for function in functions:
-            yield "role", names.role_name(function)
-    for function in functions:
-        yield "log group", names.log_group(function)
-        yield "function", names.function_name(function)
-    for function in functions:
-        yield "trigger", names.function_name(function)

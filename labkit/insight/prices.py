@@ -40,15 +40,12 @@ class Prices(Result):
         return self.items[item]
 
     def sentence(self) -> str:
-        """Where and when."""
         return f"Prices of {self.region}, as of {self.as_of} (from {self.checked_against})."
 
     def headers(self) -> Sequence[str]:
-        """One row a price."""
         return ("what", "US dollars", "for", "free each month", "source")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a price."""
         for price in self.items.values():
             yield (
                 price.item,

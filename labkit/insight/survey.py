@@ -1,34 +1,67 @@
-"""What of the lab is really there: every part missing, made or failing. Reads only."""
+"""What of the lab is really there: every part missing, made, different, risky or failing. Reads only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
+from labkit.branch import Branch
 from labkit.errors import telling
+from labkit.insight.invocations import judge_invocations
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
-from labkit.policy import allows
+from labkit.resources import (
+    KINDS,
+    Bucket,
+    DeadLetterQueue,
+    ExistingBucket,
+    ExistingRole,
+    Function,
+    LogGroup,
+    Notification,
+    Photo,
+    Queue,
+    QueuePolicy,
+    Resource,
+    Role,
+    Snapshot,
+    Subscription,
+    Topic,
+    TopicPolicy,
+    Trigger,
+)
+from labkit.resources.bucket import bucket_of
+from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, WORKS, Line, worst
+from labkit.resources.judgement import MISSING as NOT_THERE
+from labkit.resources.queue import Depth, queue_depth
 from labkit.result import Result, counted
-from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, FunctionSettings
-from labkit.steps.functions import find_trigger, function_configuration, log_group_exists
-from labkit.steps.notification import bucket_exists, find_notification, rule_filters, s3_publishes
-from labkit.steps.queues import find_subscription, queue_attributes, topic_sends
-from labkit.steps.topic import topic_arn, topic_attributes
+from labkit.settings import INGEST_FOLDER
 
 MISSING, MADE, FAILING = "missing", "made", "failing"
-LOGS_OF = timedelta(hours=1)  # how far back a failed request still counts as trouble
-TROUBLE_IN = ("Failed", "Inactive")  # states of a Lambda function that answers no call
+STATES = {BROKEN: FAILING, RISKY: "risky", DIFFERENT: "different", NOT_THERE: FAILING}
+LOGS_OF = timedelta(hours=1)  # how far back a failed invocation still counts as trouble
+# In the order in which a photo meets them.
+SHARED: tuple[type[Resource], ...] = (Notification, Topic, TopicPolicy)
+OF_BRANCH: tuple[type[Resource], ...] = (
+    Subscription,
+    Queue,
+    QueuePolicy,
+    DeadLetterQueue,
+    Trigger,
+    Role,
+    ExistingRole,
+    Function,
+)
 
 
 @dataclass(frozen=True)
 class Part(Result):
     """One thing of the lab: what it is, its real name, and its state.
 
-    `detail` is what is worth knowing in a few words, `trouble` why it is failing, `function` the branch of the
-    pipeline it belongs to (`CreateThumbnail` ...), empty for what all branches share.
+    `state` is `missing`, `made`, `different`, `risky` or `failing`; `verdict` is the worst of its lines. `detail` is
+    what is worth knowing in a few words, `trouble` why it is not simply made, `function` the branch of the pipeline it
+    belongs to (`CreateThumbnail` ...), empty for what all branches share.
     """
 
     kind: str
@@ -37,9 +70,9 @@ class Part(Result):
     detail: str = ""
     trouble: str = ""
     function: str = ""
+    verdict: str = WORKS
 
     def sentence(self) -> str:
-        """Kind, name, state, and what is wrong."""
         more = self.trouble or self.detail
         return f"The {self.kind} {self.name} is {self.state}{': ' + more if more else ''}."
 
@@ -63,43 +96,62 @@ class Survey(Result):
         return tuple(dict.fromkeys(part.function for part in self.parts if part.function))
 
     def in_state(self, state: str) -> tuple[Part, ...]:
-        """The parts that are `missing`, `made` or `failing`."""
+        """The parts that are `missing`, `made`, `different`, `risky` or `failing`."""
         return tuple(part for part in self.parts if part.state == state)
 
     def sentence(self) -> str:
         """How many parts there are of each state, and what is wrong first."""
-        counts = ", ".join(f"{len(self.in_state(state))} {state}" for state in (MADE, MISSING, FAILING))
-        failing = self.in_state(FAILING)
+        states = [MADE, MISSING, FAILING, *(state for state in ("risky", "different") if self.in_state(state))]
+        counts = ", ".join(f"{len(self.in_state(state))} {state}" for state in states)
+        wrong = [part for state in (FAILING, "risky", "different") for part in self.in_state(state)]
         return f"The lab {self.lab_id} has {len(self.parts)} parts: {counts}." + (
-            f" {failing[0].sentence()}" if failing else ""
+            f" {wrong[0].sentence()}" if wrong else ""
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a part."""
         return ("part", "name", "state", "what there is to say")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a part."""
         return [(part.kind, part.name, part.state, part.trouble or part.detail or "-") for part in self.parts]
 
 
 def survey(lab: Lab) -> Survey:
     """Look at every part of the lab as it stands in AWS. Changes nothing. Raises LabError if AWS refuses."""
     with telling("surveying the lab"):
-        there = bucket_exists(lab)
-        rule = find_notification(lab) if there else None
-        shared = [
-            _bucket(lab, there),
-            _folder(lab, there, INGEST_FOLDER, "photo"),
-            _notification(lab, rule),
-            _topic(lab, rule),
-        ]
-        branches = [part for function in lab.settings.functions for part in _branch(lab, function, there)]
-    return Survey(lab.settings.lab_id, (*shared, *branches))
+        return Survey(lab.definition.lab_id, tuple(_parts(Snapshot(lab))))
 
 
-def _bucket(lab: Lab, there: bool) -> Part:
-    return Part("bucket", lab.settings.bucket_name, MADE if there else MISSING)
+def _parts(snapshot: Snapshot) -> Iterator[Part]:
+    lab, bucket = snapshot.lab, bucket_of(snapshot.lab)
+    yield _part(bucket, snapshot)
+    there = snapshot.read(bucket) is not None
+    yield _folder(lab, there, INGEST_FOLDER, "photo")
+    for kind in (*SHARED, *_others(shared=True)):
+        yield from (_part(one, snapshot) for one in kind.of(lab))
+    for branch in lab.branches:
+        for kind in (*OF_BRANCH, *_others(shared=False)):
+            yield from (_part(one, snapshot) for one in kind.of(lab) if one.branch == branch)
+        yield _logs(branch, snapshot)
+        yield _folder(lab, there, branch.folder, "result", branch.name)
+
+
+def _others(*, shared: bool) -> list[type[Resource]]:
+    """Kinds that the way of a photo does not name, such as one that was just added; drawn after the others."""
+    named = (*SHARED, *OF_BRANCH, Bucket, ExistingBucket, LogGroup, Photo)
+    return [kind for kind in KINDS if kind not in named and bool(kind.named_by) is not shared]
+
+
+def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:
+    lines = (*snapshot.judge(one), *more)
+    verdict = worst(lines)
+    said = (line.evidence.rstrip(".") for line in lines if line.verdict == WORKS)
+    detail = next((words for words in said if words not in ("", one.name)), "")
+    function = one.branch.name if one.branch else ""
+    if not one.seen(snapshot) or any(line.consequence for line in lines):
+        return Part(one.part, one.name, MISSING, function=function, verdict=verdict)
+    bad = [line for line in lines if line.verdict == verdict and verdict in STATES]
+    trouble = " ".join(dict.fromkeys(line.evidence for line in bad))
+    return Part(one.part, one.name, STATES.get(verdict, MADE), detail, trouble.rstrip("."), function, verdict)
 
 
 def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str = "") -> Part:
@@ -107,7 +159,7 @@ def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str
     kind = "results" if function else "ingest folder"
     if not bucket_there:
         return Part(kind, folder, MISSING, function=function)
-    answer = lab.client("s3").list_objects_v2(Bucket=lab.settings.bucket_name, Prefix=folder)
+    answer = lab.client("s3").list_objects_v2(Bucket=lab.definition.bucket_name, Prefix=folder)
     count = sum(item["Key"] != folder for item in answer.get("Contents", []))
     more = "or more " if answer.get("IsTruncated") else ""
     state = MADE if answer.get("KeyCount") else MISSING
@@ -115,110 +167,19 @@ def _folder(lab: Lab, bucket_there: bool, folder: str, holds: str, function: str
     return Part(kind, folder, state, detail, function=function)
 
 
-def _notification(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
-    if rule is None:
-        return Part("event notification", NOTIFICATION_NAME, MISSING)
-    filters = rule_filters(rule)
-    detail = f"{filters.get('prefix', '')}*{filters.get('suffix', '')}"
-    trouble = ""
-    if rule["TopicArn"] != topic_arn(lab):
-        trouble = f"it sends to {rule['TopicArn']}"
-    elif detail != f"{INGEST_FOLDER}*{INGEST_SUFFIX}":
-        trouble = f"it listens to {detail}"
-    return Part("event notification", NOTIFICATION_NAME, FAILING if trouble else MADE, detail, trouble)
-
-
-def _topic(lab: Lab, rule: Mapping[str, Any] | None) -> Part:
-    name = lab.settings.topic_name
-    attributes = topic_attributes(lab)
-    if attributes is None:
-        return Part("topic", name, MISSING)
-    may = allows([attributes.get("Policy")], s3_publishes(lab))
-    if rule is not None and not may:
-        return Part("topic", name, FAILING, trouble="its policy does not let S3 publish")
-    return Part("topic", name, MADE, "S3 may publish" if may else "Standard")
-
-
-def _branch(lab: Lab, function: FunctionSettings, bucket_there: bool) -> list[Part]:
-    queue, subscription = lab.settings.queue_name(function), find_subscription(lab, lab.settings.queue_name(function))
-    return [
-        _subscription(function, queue, subscription),
-        _queue(lab, function, queue, subscription),
-        _dead_letter_queue(lab, function),
-        _trigger(lab, function),
-        _function(lab, function),
-        _logs(lab, function),
-        _folder(lab, bucket_there, function.folder, "result", function.name),
-    ]
-
-
-def _subscription(function: FunctionSettings, queue: str, arn: str | None) -> Part:
-    if arn is None:
-        return Part("subscription", queue, MISSING, function=function.name)
-    confirmed = arn.startswith("arn:")  # else AWS answers with the words PendingConfirmation or Deleted
-    return Part(
-        "subscription", queue, MADE if confirmed else FAILING, "subscribed", "" if confirmed else arn, function.name
-    )
-
-
-def _queue(lab: Lab, function: FunctionSettings, name: str, subscription: str | None) -> Part:
-    attributes = queue_attributes(lab, name)
-    if attributes is None:
-        return Part("queue", name, MISSING, function=function.name)
-    depth = queue_depth(attributes)
-    detail = f"{depth.waiting} waiting, {depth.in_flight} in flight"
-    refused = subscription is not None and not allows([attributes.get("Policy")], topic_sends(lab, function))
-    trouble = "its policy does not let the topic send" if refused else ""
-    return Part("queue", name, FAILING if trouble else MADE, detail, trouble, function.name)
-
-
-def _dead_letter_queue(lab: Lab, function: FunctionSettings) -> Part:
-    name = lab.settings.dead_letter_queue_name(function)
-    attributes = queue_attributes(lab, name)
-    if attributes is None:
-        return Part("dead-letter queue", name, MISSING, function=function.name)
-    dead = queue_depth(attributes).total
-    trouble = counted(dead, "dead letter") if dead else ""
-    return Part("dead-letter queue", name, FAILING if dead else MADE, "empty", trouble, function.name)
-
-
-def _trigger(lab: Lab, function: FunctionSettings) -> Part:
-    name = lab.settings.queue_name(function)
-    found = find_trigger(lab, function)
-    if found is None:
-        return Part("trigger", name, MISSING, function=function.name)
-    state = str(found["State"])
-    trouble = state.lower() if state.startswith("Disabl") else ""
-    said = str(found.get("LastProcessingResult", ""))
-    if said.startswith("PROBLEM"):
-        trouble = said
-    return Part("trigger", name, FAILING if trouble else MADE, state.lower(), trouble, function.name)
-
-
-def _function(lab: Lab, function: FunctionSettings) -> Part:
-    name = lab.settings.function_name(function)
-    found = function_configuration(lab, function)
-    if found is None:
-        return Part("function", name, MISSING, function=function.name)
-    detail = f"{found['MemorySize']} MB, {found['Timeout']} s"
-    trouble = ""
-    if found.get("State") in TROUBLE_IN:
-        trouble = found.get("StateReason") or f"its state is {found['State']}"
-    elif found.get("LastUpdateStatus") == "Failed":
-        trouble = found.get("LastUpdateStatusReason") or "its last update failed"
-    return Part("function", name, FAILING if trouble else MADE, detail, trouble, function.name)
-
-
-def _logs(lab: Lab, function: FunctionSettings) -> Part:
-    name = lab.settings.log_group(function)
-    if not log_group_exists(lab, name):
-        return Part("logs", name, MISSING, function=function.name)
-    logs = read_logs(lab, function.name, since=LOGS_OF)
-    count, failed = len(logs.requests), len(logs.errors())
-    # An old failure that later requests have left behind is history; a failure that is the last word is trouble.
-    trouble = f"{failed} of {count} requests failed" if failed and logs.requests[-1] in logs.errors() else ""
-    detail = f"{counted(count, 'request')} logged" if count else "no request yet"
-    return Part("logs", name, FAILING if trouble else MADE, detail, trouble, function.name)
+def _logs(branch: Branch, snapshot: Snapshot) -> Part:
+    """The log group, and what stands in it: a failure that is the last word is trouble."""
+    lab = snapshot.lab
+    group = LogGroup.in_branch(lab, branch)
+    if snapshot.read(group) is None:
+        return _part(group, snapshot)
+    logs = read_logs(lab, branch.name, since=LOGS_OF)
+    configuration = snapshot.read(Function.in_branch(lab, branch))
+    line = judge_invocations(branch, logs, configuration)
+    part = _part(group, snapshot, *([line] if line else ()))
+    count = len(logs.invocations)
+    detail = f"{counted(count, 'invocation')} logged" if count else "no invocation yet"
+    return Part(part.kind, part.name, part.state, detail, part.trouble, branch.name, part.verdict)
 
 
 @dataclass(frozen=True)
@@ -228,16 +189,13 @@ class QueueDepths(Result):
     queues: tuple[tuple[str, Depth], ...]  # the queue's name, its depth
 
     def sentence(self) -> str:
-        """How much there is in all."""
         total = sum(depth.total for _, depth in self.queues)
         return f"{counted(total, 'message')} in {len(self.queues)} queues, dead letters included."
 
     def headers(self) -> Sequence[str]:
-        """One row a queue."""
         return ("queue", "waiting", "in flight")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a queue."""
         return [(name, depth.waiting + depth.delayed, depth.in_flight) for name, depth in self.queues]
 
 
@@ -246,35 +204,7 @@ def queue_depths(lab: Lab) -> QueueDepths:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
     """
-    settings = lab.settings
-    names = [
-        name(function)
-        for function in settings.functions
-        for name in (settings.queue_name, settings.dead_letter_queue_name)
-    ]
+    pairs = zip(Queue.of(lab), DeadLetterQueue.of(lab), strict=True)
     with telling("reading the depth of the queues"):
-        found = [(name, queue_attributes(lab, name)) for name in names]
+        found = [(queue.name, queue.read()) for pair in pairs for queue in pair]
     return QueueDepths(tuple((name, queue_depth(attributes)) for name, attributes in found if attributes))
-
-
-@dataclass(frozen=True)
-class Depth:
-    """How many messages a queue holds: waiting, in flight (received, not deleted yet) and delayed. Approximate."""
-
-    waiting: int
-    in_flight: int
-    delayed: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.waiting + self.in_flight + self.delayed
-
-
-def queue_depth(attributes: Mapping[str, str]) -> Depth:
-    """The depth in a queue's attributes."""
-    return Depth(
-        int(attributes.get("ApproximateNumberOfMessages", 0)),
-        int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
-        int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
-    )

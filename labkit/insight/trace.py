@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labkit.errors import LabError, telling
-from labkit.insight.logs import Request, read_logs
+from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, FunctionSettings
-from labkit.steps.making import found_or_none
-from labkit.steps.notification import require_bucket
+from labkit.steps.upload import require_bucket
 
 # What a span of time was spent on, in the order in which it happens.
 DELIVERY = "S3 -> SNS -> SQS"
@@ -34,7 +33,7 @@ CLOCKS_APART = timedelta(minutes=2)  # how far S3's clock and the logs' may diff
 class Attempt:
     """One receive of the message by a function: ids, times (UTC), how it ended."""
 
-    request: Request
+    invocation: Invocation
     photo: Mapping[str, Any]  # the function's own line
 
     @property
@@ -45,12 +44,14 @@ class Attempt:
     @property
     def began(self) -> datetime:
         """When the environment began: with its init on a cold start, else with START."""
-        return self.request.lines[0].time if self.request.cold and self.request.lines else self.request.started
+        return (
+            self.invocation.lines[0].time if self.invocation.cold and self.invocation.lines else self.invocation.started
+        )
 
     @property
     def ended(self) -> datetime:
         """When the handler returned; before the REPORT is there, when its last line was written."""
-        return self.request.ended or self.request.lines[-1].time
+        return self.invocation.ended or self.invocation.lines[-1].time
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,11 @@ class Trace(Result):
         )
 
     def headers(self) -> Sequence[str]:
-        """One row an attempt."""
         return (
             "function",
             "SQS message",
             "receive",
-            "request",
+            "invocation",
             "start",
             "init ms",
             "duration ms",
@@ -163,7 +163,7 @@ class Trace(Result):
             if not branch.attempts:
                 yield (branch.function, "-", "-", "-", "-", "-", "-", branch.outcome, *result)
             for attempt in branch.attempts:
-                r, photo = attempt.request, attempt.photo
+                r, photo = attempt.invocation, attempt.photo
                 yield (
                     branch.function,
                     branch.sqs_message_id or "-",
@@ -195,30 +195,30 @@ def trace(lab: Lab, key: str) -> Trace:
     """
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     with telling(f"tracing {key}"):
-        bucket, s3 = require_bucket(lab), lab.client("s3")
-        source = found_or_none(s3.head_object, Bucket=bucket, Key=key)
+        bucket = require_bucket(lab)
+        source = bucket.head(key)
         if source is None:
             raise LabError(
-                f"There is no photo {key} in {bucket}.",
+                f"There is no photo {key} in {bucket.name}.",
                 where=f"tracing {key}",
                 hint="list_results(lab) shows what is there.",
             )
         since = source["LastModified"] - CLOCKS_APART
-        requests = {f.name: read_logs(lab, f.name, since=since).about(key) for f in lab.settings.functions}
-        results = {
-            f.name: found_or_none(s3.head_object, Bucket=bucket, Key=f.result_key(key)) for f in lab.settings.functions
-        }
-    return assemble_trace(key, lab.settings.functions, requests, results)
+        invocations = {branch.name: read_logs(lab, branch.name, since=since).about(key) for branch in lab.branches}
+        results = {branch.name: bucket.head(branch.result_key(key)) for branch in lab.branches}
+    return assemble_trace(key, lab.definition.functions, invocations, results)
 
 
 def assemble_trace(
     key: str,
     functions: Sequence[FunctionSettings],
-    requests: Mapping[str, Sequence[Request]],
+    invocations: Mapping[str, Sequence[Invocation]],
     results: Mapping[str, Mapping[str, Any] | None],
 ) -> Trace:
-    """The Trace from each function's requests on `key` and the answers of `head_object` on each result."""
-    attempts = {name: [a for request in some for a in _attempts(request, key)] for name, some in requests.items()}
+    """The Trace from each function's invocations on `key` and the answers of `head_object` on each result."""
+    attempts = {
+        name: [a for invocation in some for a in _attempts(invocation, key)] for name, some in invocations.items()
+    }
     everything = [attempt for some in attempts.values() for attempt in some]
     if not everything:
         raise LabError(
@@ -226,7 +226,7 @@ def assemble_trace(
             where=f"tracing {key}",
             hint=f"Wait a moment, or `labkit doctor {key}`. Functions of your own must log as the lab's do.",
         )
-    latest = max(everything, key=lambda attempt: (attempt.photo.get("sent_timestamp") or 0, attempt.request.started))
+    latest = max(everything, key=lambda attempt: (attempt.photo.get("sent_timestamp") or 0, attempt.invocation.started))
     event = _event_of(latest)
     return Trace(
         key,
@@ -243,7 +243,7 @@ def assemble_trace(
 def _branch(
     function: FunctionSettings, key: str, attempts: list[Attempt], results: Mapping[str, Mapping[str, Any] | None]
 ) -> Branch:
-    attempts.sort(key=lambda attempt: attempt.request.started)
+    attempts.sort(key=lambda attempt: attempt.invocation.started)
     result = results.get(function.name)
     size = None if result is None else int(result["ContentLength"])
     if not attempts:
@@ -259,10 +259,10 @@ def _branch(
     )
 
 
-def _attempts(request: Request, key: str) -> Iterator[Attempt]:
-    for photo in request.photos:
+def _attempts(invocation: Invocation, key: str) -> Iterator[Attempt]:
+    for photo in invocation.photos:
         if photo.get("source_key") == key:
-            yield Attempt(request, photo)
+            yield Attempt(invocation, photo)
 
 
 def _event_of(attempt: Attempt) -> object:
@@ -279,7 +279,7 @@ def _spans(uploaded: datetime, branch: Branch) -> Iterator[Span]:
     for number, attempt in enumerate(branch.attempts):
         began = max(now, attempt.began)
         yield Span(branch.function, HIDDEN if number else WAITING, now, began)
-        started = max(began, attempt.request.started)
+        started = max(began, attempt.invocation.started)
         if started > began:
             yield Span(branch.function, INIT, began, started)
         now = started

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import platformdirs
+
 from labkit.packages import pillow
 from labkit.packages.errors import PackageError
+from labkit.packages.files import Files, digest_of, write_whole
 from labkit.packages.target import Target
 from labkit.progress import stages
 from labkit.result import Result
@@ -24,7 +26,6 @@ SOURCE = Path(__file__).parents[2] / "lambda_packages"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # every entry's date, the earliest that zip knows: builds must not differ by the hour
 TASK_ROOT = "/var/task"  # where Lambda unpacks a zip; tracebacks name it
 MB = 2**20  # as Lambda counts: its limit of 250 MB is 262,144,000 bytes
-RECIPE = "1"  # part of the content address; to be raised when this module builds other zips from the same inputs
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def build_package(
         path = _built(function, target, source or SOURCE, cache or default_cache(), progress or bar)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        _replace(out / f"{function}.zip", path.read_bytes())
+        write_whole(out / f"{function}.zip", path.read_bytes())
         path = out / f"{function}.zip"
     with ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -119,21 +120,19 @@ def build_packages(
 
 def _built(function: str, target: Target, source: Path, cache: Path, say: Callable[[str], None]) -> Path:
     """The zip in the cache, made if it is not there."""
-    files = {**_own_files(function, source), **pillow.files_for(target, cache, say)}
-    path = cache / "packages" / f"{function}-{target.runtime}-{target.architecture}-{_address(files, target)}.zip"
+    own, part = _own_files(function, source), pillow.part_for(target, cache, say)
+    address = _address(digest_of(own), part.digest, target)
+    path = cache / "packages" / f"{function}-{target.runtime}-{target.architecture}-{address}.zip"
     if not path.exists():
         say(f"Building {function} for {target} ...")
+        files = {**own, **part.files}
         _write_zip(path, {**files, **(_compiled(files) if target.is_this_python else {})})
     return path
 
 
 def default_cache() -> Path:
-    """Where this system keeps what can be made again: `~/.cache/labkit` on Linux."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "labkit"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "labkit" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labkit"
+    """Where this system keeps what can be made again: `~/.cache/labkit` on Linux, unless XDG_CACHE_HOME says else."""
+    return platformdirs.user_cache_path("labkit", appauthor=False)
 
 
 def _from_home(path: Path) -> str:
@@ -142,7 +141,7 @@ def _from_home(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
-def _own_files(function: str, source: Path) -> dict[str, bytes]:
+def _own_files(function: str, source: Path) -> Files:
     main = source / function / f"{function}.py"
     if not main.is_file():
         raise PackageError(
@@ -154,25 +153,25 @@ def _own_files(function: str, source: Path) -> dict[str, bytes]:
     for folder in (shared if shared.is_dir() else SOURCE / "shared", main.parent):
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
-            # What systems and editors leave behind (.DS_Store, caches) is no part of the function.
+            # What systems and editors leave behind (.DS_Store, caches) is not part of the function.
             if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
                 files[name.as_posix()] = path.read_bytes()
     return files
 
 
-def _address(files: Mapping[str, bytes], target: Target) -> str:
-    digest = hashlib.sha256(RECIPE.encode())
-    # .pyc files are made by this very Python where it is the target's, so its version counts as an input.
-    digest.update(sys.version.encode() if target.is_this_python else b"no .pyc")
-    for name in sorted(files):
-        digest.update(f"\0{name}\0{hashlib.sha256(files[name]).hexdigest()}".encode())
-    return digest.hexdigest()[:16]
+def _address(own: str, part: str, target: Target) -> str:
+    """What the zip's contents hash to, by the digests of the function's files and of Pillow's part."""
+    # .pyc files are made by this very Python where it is the target's, so its version counts as an input; and so does
+    # this module, which may build other zips from the same files the next time.
+    python = sys.version if target.is_this_python else "no .pyc"
+    inputs = (own, part, python, Path(__file__).read_text("utf-8"))
+    return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:16]
 
 
-def _compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def _compiled(files: Files) -> dict[str, bytes]:
     """The `.pyc` files of all modules: half of Pillow's import time goes into compiling it otherwise.
 
-    They carry a hash of their source in place of its date. For Pillow nobody checks it; for the functions' own modules
+    They carry a hash of their source instead of its date. For Pillow nobody checks it; for the functions' own modules
     Python does, so that a student who edits one inside the zip gets what she wrote.
     """
     compiled = {}
@@ -191,14 +190,14 @@ def _compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
                 raise PackageError(
                     "The function's code cannot be compiled.",
                     where=done.stdout.strip() or done.stderr.strip(),
-                    hint="Mend the line that is named.",
+                    hint="Fix the line that is named.",
                 )
         for path in Path(folder).rglob("*.pyc"):
             compiled[path.relative_to(folder).as_posix()] = path.read_bytes()
     return compiled
 
 
-def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+def _write_zip(path: Path, files: Files) -> None:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder, "draft.zip")
         with ZipFile(draft, "w", ZIP_DEFLATED, compresslevel=9) as archive:
@@ -209,14 +208,4 @@ def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
                 # ... which let everybody read, since the function runs as a user without rights.
                 entry.external_attr = (0o755 if name.endswith(".so") else 0o644) << 16
                 archive.writestr(entry, files[name])
-        _replace(path, draft.read_bytes())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, however many write it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as draft:
-        draft.write(data)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+        write_whole(path, draft.read_bytes())

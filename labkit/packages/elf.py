@@ -1,19 +1,22 @@
-"""Just enough of ELF, the format of Linux binaries, to say what a shared library is for and what it needs.
+"""What a Linux binary is for and what it needs, read by pyelftools from its ELF headers.
 
 The names of fields are those of the specification: https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
 """
 
 from __future__ import annotations
 
-import struct
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 
-MACHINES = {0x3E: "x86_64", 0xB7: "arm64", 0x03: "x86", 0x28: "arm", 0xF3: "riscv64", 0x15: "ppc64le", 0x16: "s390x"}
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 
-DT_NULL, DT_NEEDED, DT_STRTAB = 0, 1, 5
-DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
-PT_LOAD, PT_DYNAMIC = 1, 2
-SHF_ALLOC = 2  # the flag of sections that are loaded into memory
+MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "arm64", "EM_386": "x86", "EM_ARM": "arm"}
+GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(\.\d+)?")  # such as GLIBC_2.2.5
 
 
 @dataclass(frozen=True)
@@ -31,89 +34,49 @@ def is_elf(data: bytes) -> bool:
 
 
 def read_shared_object(data: bytes) -> SharedObject:
-    """Read the headers of an ELF file.
-
-    Raises ValueError if it is none, or a broken one.
-    """
-    if not is_elf(data) or len(data) < 64:
+    """Read the headers of an ELF file. Raises ValueError if it is not one, or broken."""
+    if not is_elf(data):
         raise ValueError("not an ELF file")
-    order = {1: "<", 2: ">"}.get(data[5], "<")
-    machine = struct.unpack_from(f"{order}H", data, 18)[0]
-    if data[4] != 2:  # 32 bits: Lambda has no such machine, so the name is all that is asked for
-        return SharedObject(MACHINES.get(machine, hex(machine)), (), None)
     try:
-        return _read_64(data, order, MACHINES.get(machine, hex(machine)))
-    except (struct.error, IndexError) as error:
-        raise ValueError(f"a broken ELF file: {error}") from error
+        elf = ELFFile(BytesIO(data))
+        machine = str(elf["e_machine"])
+        versions = [(int(match[1]), int(match[2])) for match in map(GLIBC.fullmatch, _needed_versions(elf)) if match]
+        return SharedObject(
+            MACHINES.get(machine, machine.removeprefix("EM_").lower()),
+            tuple(_needed_libraries(elf)),
+            max(versions, default=None),
+        )
+    except Exception as error:  # on a broken file pyelftools stumbles in many ways, of which ELFError is but one
+        raise ValueError(f"a broken ELF file: {error or type(error).__name__}") from error
 
 
-def _read_64(data: bytes, order: str, machine: str) -> SharedObject:
-    (phoff,) = struct.unpack_from(f"{order}Q", data, 32)
-    phentsize, phnum = struct.unpack_from(f"{order}HH", data, 54)
-    loads, dynamic = [], None
-    for i in range(phnum):
-        kind, _flags, offset, address, _paddr, size = struct.unpack_from(f"{order}IIQQQQ", data, phoff + i * phentsize)
-        if kind == PT_LOAD:
-            loads.append((address, offset, size))
-        elif kind == PT_DYNAMIC:
-            dynamic = (offset, size)
-    if dynamic is None:  # a static binary
-        return SharedObject(machine, (), None)
-
-    def at(address: int) -> int:
-        for start, offset, size in loads:
-            if start <= address < start + size:
-                return int(address - start + offset)
-        raise IndexError(f"address {address:#x} is in no segment")
-
-    tags: dict[int, list[int]] = {}
-    for position in range(dynamic[0], dynamic[0] + dynamic[1], 16):
-        tag, value = struct.unpack_from(f"{order}QQ", data, position)
-        if tag == DT_NULL:
-            break
-        tags.setdefault(tag, []).append(value)
-    strings = at(tags[DT_STRTAB][0]) if DT_STRTAB in tags else 0
-
-    def string(offset: int) -> str:
-        start = strings + offset
-        return data[start : data.index(b"\0", start)].decode("utf-8", "replace")
-
-    needed = tuple(string(offset) for offset in tags.get(DT_NEEDED, ()))
-    versions: list[str] = []
-    if DT_VERNEED in tags:
-        entry = at(tags[DT_VERNEED][0])
-        for _ in range(tags.get(DT_VERNEEDNUM, [0])[0]):
-            _version, count, _file, aux, following = struct.unpack_from(f"{order}HHIII", data, entry)
-            position = entry + aux
-            for _ in range(count):
-                _hash, _flags, _other, name, step = struct.unpack_from(f"{order}IHHII", data, position)
-                versions.append(string(name))
-                position += step
-            if not following:  # the last one, whatever their number is said to be
-                break
-            entry += following
-    return SharedObject(machine, needed, _newest_glibc(versions))
+def _needed_libraries(elf: ELFFile) -> Iterator[str]:
+    for segment in elf.iter_segments("PT_DYNAMIC"):
+        assert isinstance(segment, DynamicSegment)
+        for tag in segment.iter_tags("DT_NEEDED"):
+            yield tag.needed  # type: ignore[attr-defined]  # which pyelftools sets by its name
 
 
-def _newest_glibc(versions: list[str]) -> tuple[int, int] | None:
-    numbers = [version.removeprefix("GLIBC_").split(".") for version in versions if version.startswith("GLIBC_2")]
-    return max(((int(parts[0]), int(parts[1])) for parts in numbers if len(parts) > 1), default=None)
+def _needed_versions(elf: ELFFile) -> Iterator[str]:
+    section = elf.get_section_by_name(".gnu.version_r")
+    if isinstance(section, GNUVerNeedSection):
+        for version, symbols in section.iter_versions():
+            yield from (symbol.name for symbol in symbols)
+            if not version["vn_next"]:  # the last one, whatever their number is said to be
+                return
 
 
 def without_debug_info(data: bytes) -> bytes:
     """`data`, an ELF file, with its debug information (DWARF) overwritten by zeros, which compress to nothing.
 
     Nothing moves, and nothing that is ever loaded into memory changes: three quarters of `_imaging.so` in Pillow's
-    wheels are for debuggers alone.
+    wheels are for debuggers alone. Whatever is not an ELF file comes back as it is.
     """
-    if not is_elf(data) or data[4] != 2 or data[5] != 1:
+    if not is_elf(data):
         return data
-    (shoff,) = struct.unpack_from("<Q", data, 40)
-    shentsize, shnum, shstrndx = struct.unpack_from("<HHH", data, 58)
-    sections = [struct.unpack_from("<IIQQQQ", data, shoff + i * shentsize) for i in range(shnum)]
-    names = sections[shstrndx][4] if sections else 0
     blanked = bytearray(data)
-    for name, _kind, flags, _address, offset, size in sections:
-        if data.startswith(b".debug_", names + name) and not flags & SHF_ALLOC:
-            blanked[offset : offset + size] = bytes(size)
+    for section in ELFFile(BytesIO(data)).iter_sections():
+        if section.name.startswith(".debug_") and not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+            start, size = section["sh_offset"], section["sh_size"]
+            blanked[start : start + size] = bytes(size)
     return bytes(blanked)

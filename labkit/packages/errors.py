@@ -7,3 +7,5 @@ from labkit.errors import LabError
 
 class PackageError(LabError):
     """A deployment package cannot be built or read; the hint says what to do about it."""
+
+    code = "bad-package"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -15,8 +17,8 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from labkit.packages import runtimes
-from labkit.packages.elf import is_elf, read_shared_object, without_debug_info
 from labkit.packages.errors import PackageError
+from labkit.packages.files import Files, digest_of, write_whole
 from labkit.packages.target import Target, installed_pillow
 
 # The modules of Pillow that the functions import, at once or when a photo asks for them. The rest (40 other formats,
@@ -29,13 +31,46 @@ MODULES = frozenset(
     """.split()  # noqa: SIM905
 )
 
-Files = Mapping[str, bytes]  # name in the zip -> contents
+
+class Part:
+    """Pillow's part of a package: its `files`, and a `digest` of them that is known without reading them again.
+
+    The digest is kept in the cache under a stamp: the sizes and times of the files that Pillow's come from, and the
+    code that makes this part of them. Any change of those is another stamp.
+    """
+
+    def __init__(self, paths: Iterable[Path], read: Callable[[], Files], cache: Path) -> None:
+        self._paths, self._read, self._cache = paths, read, cache
+
+    @cached_property
+    def files(self) -> Files:
+        """The files, by their names in the zip."""
+        return pruned(self._read())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, of names and contents."""
+        kept = self._cache / "pillow" / self._stamp()
+        try:
+            return kept.read_text("ascii")
+        except FileNotFoundError:
+            write_whole(kept, digest_of(self.files).encode())
+            return digest_of(self.files)
+
+    def _stamp(self) -> str:
+        stamp = hashlib.sha256()
+        for module in (Path(__file__), Path(__file__).with_name("elf.py")):
+            stamp.update(module.read_bytes())
+        for path in self._paths:
+            about = path.stat()
+            stamp.update(f"\0{path}\0{about.st_size}\0{about.st_mtime_ns}\0{about.st_ctime_ns}".encode())
+        return stamp.hexdigest()
 
 
-def files_for(target: Target, cache: Path, say: Callable[[str], None]) -> Files:
-    """The files of Pillow that a package for `target` needs.
+def part_for(target: Target, cache: Path, say: Callable[[str], None]) -> Part:
+    """The part of Pillow that a package for `target` needs.
 
-    They come from the Pillow installed here where that is the very one the registry would give, or where the package is
+    It comes from the Pillow installed here where that is the very one the registry would give, or where the package is
     for this machine alone; else from the registry by way of `pip download`.
 
     Raises PackageError if neither has it.
@@ -44,13 +79,17 @@ def files_for(target: Target, cache: Path, say: Callable[[str], None]) -> Files:
     # A Pillow from conda or a Linux distribution leans on libraries outside itself: no wheel, or one for plain `linux`.
     self_contained = bool(tags) and not any(tag.split("-")[-1].startswith("linux") for tag in tags)
     if (target == Target.host() and self_contained) or (not target.local and target.can_load_installed_pillow()):
-        return pruned(_distribution_files(distribution("pillow")))
+        installed = _installed_files(distribution("pillow"))
+        return Part(installed.values(), lambda: {name: path.read_bytes() for name, path in installed.items()}, cache)
     wheel = _cached_wheel(target, cache) or _download(target, cache, say)
-    return pruned(_wheel_files(wheel))
+    return Part([wheel], lambda: _wheel_files(wheel), cache)
 
 
 def pruned(files: Files) -> Files:
     """`files` without what the functions do not use: modules, codecs, the libraries of those, debug information."""
+    # Not above: pyelftools takes 40 ms to import, and most builds are look-ups.
+    from labkit.packages.elf import is_elf, read_shared_object, without_debug_info
+
     kept = {name: data for name, data in files.items() if _is_wanted(name)}
     libraries = {name.rsplit("/", 1)[-1]: name for name in files if name.startswith("pillow.libs/")}
     queue = [data for data in kept.values() if is_elf(data)]
@@ -73,12 +112,14 @@ def _is_wanted(name: str) -> bool:
     return bool(re.match(r"(?i)pillow-[^/]+\.dist-info/(WHEEL$|licenses/|LICENSE)", name))
 
 
-def _distribution_files(installed: Distribution) -> Files:
-    files = {}
-    for file in installed.files or ():
-        if "__pycache__" not in file.parts and ".." not in file.parts:
-            files[file.as_posix()] = Path(str(file.locate())).read_bytes()
-    return files
+def _installed_files(pillow: Distribution) -> dict[str, Path]:
+    """The files of the Pillow installed here that may go into a package."""
+    files = pillow.files or ()
+    return {
+        file.as_posix(): Path(str(file.locate()))
+        for file in files
+        if file.parts[0] == "pillow.libs" or _is_wanted(file.as_posix())
+    }
 
 
 def _wheel_files(path: Path) -> Files:
@@ -87,7 +128,7 @@ def _wheel_files(path: Path) -> Files:
             return {name: wheel.read(name) for name in wheel.namelist() if not name.endswith("/")}
     except BadZipFile as error:
         raise PackageError(
-            f"{path} is no wheel: {error}.", hint="Delete that file and build again; it is fetched anew."
+            f"{path} is not a wheel: {error}.", hint="Delete that file and build again; it is fetched anew."
         ) from error
 
 

@@ -24,11 +24,11 @@ from tqdm import tqdm
 from labkit import embedded_aws
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
-from labkit.lab import PLACES_IN_WORDS, open_lab
+from labkit.lab import PLACES_IN_WORDS, find_workspace, open_lab
 from labkit.progress import HEADLESS
 from labkit.run.kernels import kernels_for
+from labkit.run.labs import kept_labs, left_as_found
 from labkit.run.report import Run, write_report
-from labkit.steps.clean_up import clean_up
 
 if TYPE_CHECKING:
     from labkit.run.execution import NotebookRun
@@ -190,8 +190,8 @@ def run_lab(
 
     `where` and `options` (suffix, prefix, endpoint_url, account, profile, region, role_arn) are those of `open_lab`.
     A local run has an embedded AWS of its own in `folder`/workspace. Elsewhere what the run has made is cleaned up at
-    its end, however it ends, unless a lab was already open there: that one is somebody's. Raises LabError if the lab
-    cannot be opened.
+    its end, however it ends, labs with another prefix too, unless one had made things before: that one is somebody's.
+    Raises LabError if the lab cannot be opened.
     """
     if keep:
         paths = [path for path in paths if not path.stem.endswith(CLEANING_NOTEBOOK)]
@@ -234,6 +234,8 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
         finally:
             wait([starting])
             if keep:
+                for said in kept_labs(workspace):
+                    say(said)
                 say(f"The lab was kept. To go on with it: export LABKIT_WORKSPACE='{workspace}'")
                 say("then `labkit status`, `make notebooks`, and at last `labkit stop`.")
             else:
@@ -245,22 +247,15 @@ def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterat
 def _shared_place(
     where: str, keep: bool, say: Callable[[str], None], options: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """A place where others work too; its journal is the project's, so that a crash leaves a list behind."""
-    lab = open_lab(where, **options)
-    somebodys = bool(lab.journal.entries())
-    at = lab.connection
-    try:
+    """A place where others work too; its journals are the project's, so that a crash leaves a list behind."""
+    with left_as_found(find_workspace(), keep, say) as labs:
+        lab = open_lab(where, **options)
+        labs.append(lab)
+        at = lab.connection
         yield (
             f"{PLACES_IN_WORDS[where]}, account {at.account}, region {at.region}",
             {"LABKIT_WORKSPACE": str(lab.workspace.resolve())},
         )
-    finally:
-        if lab.journal.entries():
-            if keep or somebodys:
-                why = "kept, as you said" if keep else "open before this run, and so left as it is"
-                say(f"The lab {lab.settings.lab_id} was {why}: `labkit status` lists it, `labkit clean` deletes it.")
-            else:
-                say(str(clean_up(lab)))
 
 
 @contextmanager

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from urllib.parse import quote
 
-from botocore import xform_name
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import BashLexer, PythonLexer
 
-from labkit.calls import Blob, Call, CallLog
+from labkit.calls import Call, CallLog
 from labkit.lab import Lab
-from labkit.result import Result
+from labkit.result import Result, html_text, printable
+from labkit.show.call_lines import as_boto3, as_cli
 
 READS = ("Get", "List", "Describe", "Head", "Filter", "Receive")
-LINE = 100  # characters; a longer call is written one parameter a line
-LONGEST = 1600  # characters of one value; more is cut, and says so
-CLI_SERVICES = {"s3": "s3api"}  # the CLI keeps "s3" for its own short commands
+# The colours of JupyterLab's and Notebook's editors where they are known, else those of the report, by light or dark.
+CODE_STYLE = "".join(
+    f".labkit-code [class^=labkit-{kind}]{{color:var(--jp-mirror-editor-{name}-color,light-dark({light},{dark}))}}"
+    for kind, name, light, dark in (
+        ("s", "string", "#17602f", "#8fd6a5"),
+        ("k", "keyword", "#7a1f7a", "#e3a3e3"),
+        ("m", "number", "#8a3b00", "#ffb27a"),
+    )
+)
+# A page's own rules would break an ARN anywhere; here, and nowhere inside a word, a line may break.
+BREAKS = re.compile(r"[/:,](?=[^<>]*(?:<|$))")
+CODE_LOOKS = "white-space:pre-wrap;word-break:normal;overflow-wrap:normal;overflow-x:auto"
 
 
 @dataclass(frozen=True)
@@ -51,9 +61,15 @@ class Calls(Result):
             page, _ = console_page(call, self.region)
             yield _title(call, times), as_boto3(call), as_cli(call), page, _answer(call)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         parts = [
-            "\n  ".join([f"{title}: {answer}", *f"{boto3}\n{cli}".split("\n"), f"console: {page}"])
+            "\n  ".join(
+                [
+                    f"{title}: {answer}",
+                    *("Python:", *_indented(boto3), "AWS CLI:", *_indented(cli)),
+                    f"In the console: {page}",
+                ]
+            )
             for title, boto3, cli, page, answer in self.rows()
         ]
         return "\n\n".join([self.sentence(), *parts])
@@ -61,7 +77,7 @@ class Calls(Result):
     def _html(self) -> str:
         """The first call of each operation is open, those like it can be opened."""
         seen: set[str] = set()
-        html = [f"<p>{escape(self.sentence())}</p>"]
+        html = [f"<style>{CODE_STYLE}</style><p>{html_text(self.sentence())}</p>"]
         for call, times in self.calls:
             html.append(self._call_html(call, times, first=call.operation not in seen))
             seen.add(call.operation)
@@ -69,12 +85,20 @@ class Calls(Result):
 
     def _call_html(self, call: Call, times: int, *, first: bool) -> str:
         page, url = console_page(call, self.region)
-        where = f'<a href="{escape(url)}">{escape(page)}</a>' if url and self.real else escape(page)
-        return (
-            f"<details{' open' if first else ''}><summary>{escape(_title(call, times))}: {escape(_answer(call))}. "
-            f"In the console: {where}</summary>"
-            f'<pre style="white-space:pre-wrap">{escape(as_boto3(call))}\n\n{escape(as_cli(call))}</pre></details>'
-        )
+        where = f'<a href="{html_text(url)}">{html_text(page)}</a>' if url and self.real else html_text(page)
+        said = f"{html_text(f'{_title(call, times)}: {_answer(call)}')}. In the console: {where}"
+        python, cli = _code("Python", as_boto3(call), PythonLexer()), _code("AWS CLI", as_cli(call), BashLexer())
+        return f"<details{' open' if first else ''}><summary>{said}</summary>{python}{cli}</details>"
+
+
+def _code(title: str, lines: str, lexer: Lexer) -> str:
+    coloured = highlight(printable(lines), lexer, HtmlFormatter(nowrap=True, classprefix="labkit-"))
+    coloured = BREAKS.sub(r"\g<0><wbr>", coloured)
+    return f'<p style="margin:0"><b>{title}:</b></p><pre class="labkit-code" style="{CODE_LOOKS}">{coloured}</pre>'
+
+
+def _indented(lines: object) -> list[str]:
+    return [f"  {line}" for line in str(lines).split("\n")]
 
 
 def show_calls(
@@ -92,42 +116,6 @@ def show_calls(
         return Calls(counted)
     at = source.connection
     return Calls(counted, at.region, at.endpoint_url, real=at.where == "aws")
-
-
-def as_boto3(call: Call) -> str:
-    """The call as a line of Python: `sns.create_topic(Name="...")`."""
-    client = "lambda_" if call.service == "lambda" else call.service  # lambda is a word of Python's own
-    parameters = [f"{name}={_python(value)}" for name, value in call.parameters.items()]
-    line = f"{client}.{xform_name(call.operation)}({', '.join(parameters)})"
-    if len(line) <= LINE:
-        return line
-    return f"{client}.{xform_name(call.operation)}(\n" + "".join(f"    {p},\n" for p in parameters) + ")"
-
-
-def as_cli(call: Call) -> str:
-    """The call as a line for a shell: `aws sns create-topic --name ...`."""
-    service = CLI_SERVICES.get(call.service, call.service)
-    words = ["aws", service, xform_name(call.operation, "-")]
-    options = list(_options(call))
-    if (call.service, call.operation) == ("lambda", "Invoke"):
-        options.append("answer.json")  # the CLI writes the function's answer to a file
-    line = " ".join([*words, *options])
-    return line if len(line) <= LINE else " \\\n    ".join([" ".join(words), *options])
-
-
-def _options(call: Call) -> Iterator[str]:
-    for name, value in call.parameters.items():
-        if name == "Code" and isinstance(value, Mapping) and "ZipFile" in value:
-            name, value = "ZipFile", value["ZipFile"]  # the CLI lifts the zip out of its structure
-        option = f"--{xform_name(name, '-')}"
-        if isinstance(value, bool):
-            yield option if value else option.replace("--", "--no-", 1)
-        elif isinstance(value, Blob):
-            yield f"{option} {'file' if name == 'Body' else 'fileb://file'}"
-        elif isinstance(value, Mapping | list):
-            yield f"{option} {shlex.quote(_cut(json.dumps(value, default=str)))}"
-        else:
-            yield f"{option} {shlex.quote(_cut(str(value)))}"
 
 
 def console_page(call: Call, region: str) -> tuple[str, str]:
@@ -193,20 +181,3 @@ def _answer(call: Call) -> str:
     if call.error:
         return f"AWS refused with {call.error}"
     return "done" if call.done else "no answer"
-
-
-def _python(value: object) -> str:
-    if isinstance(value, Blob):
-        return f"<{value}>"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_python(k)}: {_python(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_python, value))}]"
-    if isinstance(value, str):
-        text = _cut(value)
-        return f'"{text}"' if re.fullmatch(r'[^"\\\n]*', text) else repr(text)
-    return repr(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from IPython.display import display
 from labkit.errors import LabError
 from labkit.insight.logs import FunctionLogs, beginning
 from labkit.progress import HEADLESS
-from labkit.result import Result
+from labkit.result import Result, html_text, printable
 from labkit.samples import FOLDER as SAMPLES
 from labkit.samples import list_samples
 from labkit.show.log_table import log_table
@@ -57,11 +56,11 @@ class Control:
     def bundle(self) -> dict[str, str]:
         """The text that is always there."""
         text = f"{self.purpose} In code: {self.code}"
-        html = f"<p>{escape(self.purpose)} In code: <code>{escape(self.code)}</code></p>"
+        html = f"<p>{html_text(self.purpose)} In code: <code>{html_text(self.code)}</code></p>"
         if self.static:
             text += f"\n{self.static}"
             html += f"<details><summary>As it was when this cell ran</summary>{_html(self.static)}</details>"
-        return {"text/plain": text, "text/html": html}
+        return {"text/plain": printable(text), "text/html": html}
 
     def _ipython_display_(self) -> None:
         display(self.bundle(), raw=True)  # type: ignore[no-untyped-call]
@@ -140,7 +139,7 @@ def pick_memory(
 ) -> Control:
     """Pick a function and give it another memory size (and with it another share of a CPU)."""
     return Control(
-        "Pick a function and change its memory; the next request runs in a new environment.",
+        "Pick a function and change its memory; the next invocation runs in a new environment.",
         f'configure_function(lab, "{functions[0]}", MemorySize={memories_mb[-1]})',
         lambda: _memory_picker(configure, functions, memories_mb),
     )
@@ -270,7 +269,7 @@ def _on_press(button: widgets.Button, output: widgets.Output, do: Callable[[], R
         try:
             shown = _html(do())
         except LabError as error:
-            shown = f"<pre>{escape(str(error))}</pre>"
+            shown = f"<pre>{html_text(error)}</pre>"
         finally:
             button.disabled = False
         output.outputs = ({"output_type": "display_data", "data": {"text/html": shown}, "metadata": {}},)
@@ -290,7 +289,7 @@ def _code(line: str = "") -> widgets.HTML:
 
 
 def _as_code(line: str) -> str:
-    return f"in code: <code>{escape(line)}</code>"
+    return f"in code: <code>{html_text(line)}</code>"
 
 
 def _html(result: Result) -> str:

@@ -1,23 +1,22 @@
-"""Logs as a table: START, END and REPORT folded into one row a request; below it the lines, errors unfolded."""
+"""Logs as a table: START, END and REPORT folded into one row an invocation; below it the lines, errors unfolded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from labkit.insight.logs import FunctionLogs, Request
-from labkit.result import Result, html_table
+from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.result import Result, html_table, html_text
 
 MOST_UNFOLDED = 12  # the latest ones; an executed notebook has to stay small
 
 
 @dataclass(frozen=True)
 class LogTable(Result):
-    """The requests of one or more functions; `unfolded` are those whose lines are shown too."""
+    """The invocations of one or more functions; `unfolded` are those whose lines are shown too."""
 
     logs: tuple[FunctionLogs, ...]
-    unfolded: tuple[Request, ...]
+    unfolded: tuple[Invocation, ...]
 
     def sentence(self) -> str:
         """One sentence a function."""
@@ -28,19 +27,19 @@ class LogTable(Result):
         return ("function", *FunctionLogs.headers(self.logs[0]))
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a request, by time."""
+        """One row an invocation, by time."""
         rows = [(r, (one.function, *row)) for one in self.logs for r, row in zip(one, one.rows(), strict=True)]
         return [row for _, row in sorted(rows, key=lambda pair: pair[0].started)]
 
-    def __str__(self) -> str:
-        failed = [request for request in self.unfolded if request.status not in ("ok", "running")]
-        return "\n\n".join([super().__str__(), *(f"{r.sentence()}\n{_lines(r)}" for r in failed)])
+    def _text(self) -> str:
+        failed = [invocation for invocation in self.unfolded if invocation.status not in ("ok", "running")]
+        return "\n\n".join([super()._text(), *(f"{r.sentence()}\n{_lines(r)}" for r in failed)])
 
     def _html(self) -> str:
         return "".join(
-            f'<div style="margin-bottom:1em"><p>{escape(one.sentence())}</p>'
-            + (html_table(one.headers(), one.rows(), caption=one.log_group) if one.requests else "")
-            + "".join(_unfolded(request) for request in one if request in self.unfolded)
+            f'<div style="margin-bottom:1em"><p>{html_text(one.sentence())}</p>'
+            + (html_table(one.headers(), one.rows(), caption=one.log_group) if one.invocations else "")
+            + "".join(_unfolded(invocation) for invocation in one if invocation in self.unfolded)
             + "</div>"
             for one in self.logs
         )
@@ -49,21 +48,22 @@ class LogTable(Result):
 def log_table(logs: FunctionLogs | Sequence[FunctionLogs], *, unfold: bool = True) -> LogTable:
     """The logs of one function, or of several.
 
-    The lines of the latest requests can be opened below the table, those of failed ones are open already; without
+    The lines of the latest invocations can be opened below the table, those of failed ones are open already; without
     `unfold` there is the table alone.
     """
     several = (logs,) if isinstance(logs, FunctionLogs) else tuple(logs)
-    requests = sorted((request for one in several for request in one), key=lambda request: request.started)
-    return LogTable(several, tuple(requests[-MOST_UNFOLDED:]) if unfold else ())
-
-
-def _unfolded(request: Request) -> str:
-    """A request's lines, to be opened; those of a failed one are open already."""
-    state = "" if request.status in ("ok", "running") else " open"
-    return (
-        f"<details{state}><summary>{escape(request.sentence())}</summary><pre>{escape(_lines(request))}</pre></details>"
+    invocations = sorted(
+        (invocation for one in several for invocation in one), key=lambda invocation: invocation.started
     )
+    return LogTable(several, tuple(invocations[-MOST_UNFOLDED:]) if unfold else ())
 
 
-def _lines(request: Request) -> str:
-    return "\n".join(f"{time}  {text}" for time, text in request.rows())
+def _unfolded(invocation: Invocation) -> str:
+    """An invocation's lines, to be opened; those of a failed one are open already."""
+    state = "" if invocation.status in ("ok", "running") else " open"
+    said, lines = html_text(invocation.sentence()), html_text(_lines(invocation))
+    return f"<details{state}><summary>{said}</summary><pre>{lines}</pre></details>"
+
+
+def _lines(invocation: Invocation) -> str:
+    return "\n".join(f"{time}  {text}" for time, text in invocation.rows())

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.insight.logs import FunctionLogs, Request
-from labkit.show.picture import Picture, drawn
+from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.show.picture import Picture
+from labkit.show.plot import drawn
 
 PERIODS_S = (1, 2, 5, 15, 60, 300, 900, 3600)  # the console's smallest is a minute; a lesson's burst is over by then
 MOST_PERIODS = 12
@@ -24,7 +25,7 @@ COLUMNS = ("function", "invocations", "errors", "success", "cold starts", "durat
 def monitor(logs: FunctionLogs | Sequence[FunctionLogs]) -> Picture:
     """Three charts over time and a table of the same figures."""
     several = [logs] if isinstance(logs, FunctionLogs) else list(logs)
-    done = [request for one in several for request in one if request.finished]
+    done = [invocation for one in several for invocation in one if invocation.finished]
     figure = Figure(figsize=(10.4, 2.9), layout="constrained")
     invocations, durations, errors = figure.subplots(1, 3)
     start, period, periods = _periods(done)
@@ -41,19 +42,19 @@ def monitor(logs: FunctionLogs | Sequence[FunctionLogs]) -> Picture:
         axes.spines[["left", "bottom"]].set_color("#c3ccd3")
         axes.set_xlim(-0.02 * period * periods, period * periods)
         axes.set_ylim(bottom=0)
-    if any(one.requests for one in several):
+    if any(one.invocations for one in several):
         handles, labels = invocations.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     rows = [_row(one) for one in several]
     return drawn(figure, alt=_alt(rows), caption=_caption(several), columns=COLUMNS, table=rows)
 
 
-def _periods(requests: list[Request]) -> tuple[datetime, int, int]:
+def _periods(invocations: list[Invocation]) -> tuple[datetime, int, int]:
     """When the charts begin, and how long and how many their periods are."""
-    if not requests:
+    if not invocations:
         return datetime.min, 1, 1
-    start = min(request.started for request in requests).replace(microsecond=0)
-    seconds = (max(request.started for request in requests) - start).total_seconds() + 1
+    start = min(invocation.started for invocation in invocations).replace(microsecond=0)
+    seconds = (max(invocation.started for invocation in invocations) - start).total_seconds() + 1
     period = next((p for p in PERIODS_S if seconds / p <= MOST_PERIODS), PERIODS_S[-1])
     return start, period, max(1, ceil(seconds / period))
 
@@ -62,8 +63,8 @@ def _bars(axes: Axes, logs: list[FunctionLogs], start: datetime, period: int, *,
     width = period / (len(logs) + 1)
     most = 0
     for k, one in enumerate(logs):
-        requests: Iterable[Request] = one.errors() if only_errors else one.requests
-        counts = Counter(int((request.started - start) / timedelta(seconds=period)) for request in requests)
+        invocations: Iterable[Invocation] = one.errors() if only_errors else one.invocations
+        counts = Counter(int((invocation.started - start) / timedelta(seconds=period)) for invocation in invocations)
         axes.bar(
             [period * n + width * (k + 0.5) for n in counts],
             list(counts.values()),
@@ -84,10 +85,10 @@ def _bars(axes: Axes, logs: list[FunctionLogs], start: datetime, period: int, *,
 def _points(axes: Axes, logs: list[FunctionLogs], start: datetime) -> None:
     for k, one in enumerate(logs):
         for cold in (True, False):
-            chosen = [request for request in one if request.finished and request.cold is cold]
+            chosen = [invocation for invocation in one if invocation.finished and invocation.cold is cold]
             axes.scatter(
-                [(request.started - start).total_seconds() for request in chosen],
-                [request.duration_ms or 0 for request in chosen],
+                [(invocation.started - start).total_seconds() for invocation in chosen],
+                [invocation.duration_ms or 0 for invocation in chosen],
                 s=26,
                 marker=MARKERS[k % 3],
                 facecolors="none" if cold else COLOURS[k % 3],
@@ -96,13 +97,13 @@ def _points(axes: Axes, logs: list[FunctionLogs], start: datetime) -> None:
 
 
 def _row(logs: FunctionLogs) -> tuple[object, ...]:
-    durations = [request.duration_ms for request in logs if request.duration_ms is not None]
-    cold, errors = sum(request.cold for request in logs), len(logs.errors())
+    durations = [invocation.duration_ms for invocation in logs if invocation.duration_ms is not None]
+    cold, errors = sum(invocation.cold for invocation in logs), len(logs.errors())
     if not durations:
-        return (logs.function, len(logs.requests), errors, "-", cold, "-", "-", "-")
+        return (logs.function, len(logs.invocations), errors, "-", cold, "-", "-", "-")
     figures = (min(durations), sum(durations) / len(durations), max(durations))
-    success = f"{1 - errors / len(logs.requests):.0%}"
-    return (logs.function, len(logs.requests), errors, success, cold, *(f"{figure:,.0f}" for figure in figures))
+    success = f"{1 - errors / len(logs.invocations):.0%}"
+    return (logs.function, len(logs.invocations), errors, success, cold, *(f"{figure:,.0f}" for figure in figures))
 
 
 def _alt(rows: Sequence[Sequence[object]]) -> str:
@@ -111,7 +112,7 @@ def _alt(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _caption(logs: list[FunctionLogs]) -> str:
-    invocations, errors = sum(len(one.requests) for one in logs), sum(len(one.errors()) for one in logs)
+    invocations, errors = sum(len(one.invocations) for one in logs), sum(len(one.errors()) for one in logs)
     return f"{invocations} invocations of {len(logs)} functions, {errors} of them with an error."
 
 

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
+from labkit.result import Result, html_table, html_text
 
-from labkit.result import Result, html_table
-
-DOTS_PER_INCH = 108  # of the file; shown at 96, so that lines stay sharp on fine screens
 CAPTION_WIDTH = 190  # pixels that a caption takes under a small image
 GAP = 16  # pixels between images side by side
 # Images side by side stand on one line, however long their captions are.
 A_ROW = f"display:grid;grid-template-rows:auto auto;gap:0 {GAP}px"
 IN_A_ROW = "display:grid;grid-row:span 2;grid-template-rows:subgrid;align-items:end"
-COLOURS = 256  # a drawing needs no more, and weighs a third
 
 
 @dataclass(frozen=True)
@@ -44,8 +35,8 @@ class Shown:
         """A figure of its own. On a narrow page the image shrinks in step with its column."""
         source = f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
         share = f"width:{self.width / self.column:.2%};height:auto"
-        image = f'<img src="{source}" alt="{escape(self.alt)}" width="{self.width}" style="{share}">'
-        lines = "<br>".join(escape(line) for line in self.caption.split("\n"))
+        image = f'<img src="{source}" alt="{html_text(self.alt)}" width="{self.width}" style="{share}">'
+        lines = "<br>".join(html_text(line) for line in self.caption.split("\n"))
         words = (
             f'<figcaption style="align-self:start;overflow-wrap:anywhere">{lines}</figcaption>' if self.caption else ""
         )
@@ -88,9 +79,9 @@ class Picture(Result):
         """The table."""
         return self.table
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         pictures = "\n".join(f"[Picture: {image.alt}]" for image in self.images)
-        return f"{pictures}\n{super().__str__()}"
+        return f"{pictures}\n{super()._text()}"
 
     def _html(self) -> str:
         images = "".join(image.html() for image in self.images)
@@ -99,57 +90,8 @@ class Picture(Result):
             columns = " ".join(f"minmax(0,{image.column}fr)" for image in self.images)
             widest = sum(image.column + GAP for image in self.images) - GAP
             images = f'<div style="{A_ROW};grid-template-columns:{columns};max-width:{widest}px">{images}</div>'
-        caption = f"<p>{escape(self.caption)}</p>" if self.caption else ""
+        caption = f"<p>{html_text(self.caption)}</p>" if self.caption else ""
         if not self.table:
             return images + caption
         table = html_table(self.columns, self.table)
         return f"{images}{caption}<details><summary>The same as a table</summary>{table}</details>"
-
-
-def drawn(
-    figure: Figure,
-    *,
-    alt: str,
-    caption: str,
-    columns: Sequence[str] = (),
-    table: Iterable[Sequence[object]] = (),
-) -> Picture:
-    """A matplotlib figure as a Picture."""
-    return as_picture(rendered(figure), alt=alt, caption=caption, columns=columns, table=table)
-
-
-def rendered(figure: Figure) -> Image.Image:
-    """A matplotlib figure as an image."""
-    figure.set_dpi(DOTS_PER_INCH)
-    figure.set_facecolor("white")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")  # type: ignore[no-untyped-call]
-
-
-def as_picture(
-    image: Image.Image,
-    *,
-    alt: str,
-    caption: str,
-    columns: Sequence[str] = (),
-    table: Iterable[Sequence[object]] = (),
-) -> Picture:
-    """A drawing as a Picture: a PNG of few colours, so that a notebook full of them stays small."""
-    # Maximum coverage keeps rare colours (a red outline), which the median cut would merge with their neighbours.
-    small = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    small.putpalette(_commonest_colours(image, small))
-    file = io.BytesIO()
-    small.save(file, "PNG")
-    one = Shown(file.getvalue(), "image/png", alt, round(image.width * 96 / DOTS_PER_INCH))
-    return Picture(caption, (one,), tuple(columns), tuple(tuple(row) for row in table))
-
-
-def _commonest_colours(image: Image.Image, small: Image.Image) -> bytes:
-    """A palette for `small` that keeps the colours of areas as they are in `image`."""
-    both = Image.merge("RGBA", (*image.split(), Image.frombytes("L", small.size, small.tobytes())))
-    areas: Any = both.getcolors(image.width * image.height)
-    palette = bytearray(3 * COLOURS)
-    for _, (red, green, blue, index) in sorted(areas):  # the commonest one comes last, and stays
-        palette[3 * index : 3 * index + 3] = bytes((red, green, blue))
-    return bytes(palette)

@@ -8,7 +8,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from labkit.insight.burst import Burst
 from labkit.insight.cost import MB_FOR_A_PROCESSOR, cost_of_photos, lambda_ms
 from labkit.show.monitor import COLOURS, GREY
-from labkit.show.picture import Picture, drawn
+from labkit.show.picture import Picture
+from labkit.show.plot import drawn
 
 DASHES = ("-", "--", ":", "-.")
 MEMORY_SIZES_MB = (128, 192, 256, 384, 512, 768, 1024, 1536, 1769, 2560, 3538, 5120)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from labkit.insight.trace import DELIVERY, HIDDEN, INIT, KINDS, REST, WAITING, Span, Trace
-from labkit.show.picture import Picture, drawn
+from labkit.show.picture import Picture
+from labkit.show.plot import drawn
 
 INK, GREY = "#1f2933", "#5b6770"
 # Fill and hatch of each kind: told apart without colour, too.

@@ -11,11 +11,10 @@ from labkit.progress import progress
 from labkit.result import Result, counted
 from labkit.samples import sample
 from labkit.steps.functions import create_functions
-from labkit.steps.making import found_or_none
-from labkit.steps.notification import allow_s3_to_publish, create_bucket, create_event_notification, require_bucket
+from labkit.steps.notification import allow_s3_to_publish, create_bucket, create_event_notification
 from labkit.steps.queues import create_queues, subscribe_queues
 from labkit.steps.topic import create_topic
-from labkit.steps.upload import create_ingest_folder, upload_photo, wait_for_results
+from labkit.steps.upload import create_ingest_folder, require_bucket, upload_photo, wait_for_results
 from labkit.steps.validate import uploaded_photos
 
 SAMPLE = "MonaLisa.jpg"  # the photo that catch_up uploads in step 5
@@ -29,11 +28,10 @@ def _send_a_photo_through(lab: Lab) -> None:
 
 def _last_photo_came_through(lab: Lab) -> bool:
     """True if the photo uploaded last is there, and so is each of its results, which is no older than the photo."""
-    photos, s3, bucket = uploaded_photos(lab), lab.client("s3"), require_bucket(lab)
-    for key in photos[-1:]:
-        results = [function.result_key(key) for function in lab.settings.functions]
-        found = [found_or_none(s3.head_object, Bucket=bucket, Key=name) for name in (key, *results)]
-        return all(answer and answer["LastModified"] >= found[0]["LastModified"] for answer in found)
+    bucket = require_bucket(lab)
+    for key in uploaded_photos(lab)[-1:]:
+        photo, *results = [bucket.head(name) for name in (key, *(branch.result_key(key) for branch in lab.branches))]
+        return photo is not None and all(one and one["LastModified"] >= photo["LastModified"] for one in results)
     return False
 
 
@@ -54,7 +52,6 @@ class CaughtUp(Result):
     new: tuple[tuple[str, str], ...]  # kind and name of what was missing, or not as it should be
 
     def sentence(self) -> str:
-        """Up to which step, and how much was missing."""
         done = "Step 1 is done" if self.to == 1 else f"Steps 1 to {self.to} are done"
         if not self.new:
             return f"{done}: nothing was missing."
@@ -62,11 +59,9 @@ class CaughtUp(Result):
         return f"{done}: {counted(len(self.new), 'thing')} {was} missing, and {has} just been made."
 
     def headers(self) -> Sequence[str]:
-        """One row a thing made just now."""
         return ("kind", "name")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a thing made just now."""
         return self.new
 
 

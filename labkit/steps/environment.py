@@ -35,7 +35,7 @@ QUESTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 def check_environment(lab: Lab) -> Checks:
     """Look at this machine and at each service of AWS: Python, packages, disk, clock, answers. Changes nothing."""
-    services = [name for name in QUESTIONS if not (name == "IAM" and lab.role_arn)]
+    services = [name for name in QUESTIONS if not (name == "IAM" and lab.definition.role_arn)]
     checks = [_check_python(), _check_packages(), _check_disk(lab), _check_clock(lab)]
     return Checks("environment", (*checks, *(_check_service(lab, name) for name in services)))
 
@@ -95,5 +95,5 @@ def _check_service(lab: Lab, name: str) -> Check:
         found = f"{error_code(error)}: {error_message(error)}"
         return Check(name, False, "answers", found, "`labkit permissions` prints what your user needs.")
     except BotoCoreError as error:
-        return Check(name, False, "answers", str(error), f"Does {lab.connection.region} offer {name}? Is the net up?")
+        return Check(name, False, "answers", str(error), f"Does {lab.definition.region} offer {name}? Is the net up?")
     return Check(name, True, "answers", "answers")

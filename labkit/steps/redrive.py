@@ -1,4 +1,4 @@
-"""Dead letters go back to where they came from, once what they died of is mended."""
+"""Dead letters go back to where they came from, once what they failed of is fixed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
+from labkit.resources import DeadLetterQueue, Queue
+from labkit.resources.queue import queue_depth
 from labkit.result import Result, counted
-from labkit.steps.queues import queue_attributes, queue_url
 from labkit.waiting import wait_until
 
 # While a dead letter is being moved, nobody else sees it; after a crash in between it comes back.
@@ -24,11 +25,9 @@ class Redriven(Result):
     count: int
 
     def sentence(self) -> str:
-        """How many, from where to where."""
         return f"{counted(self.count, 'dead letter')} went from {self.source} back to {self.queue}."
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The two queues."""
         return (("from", self.source), ("to", self.queue), ("messages", self.count))
 
 
@@ -38,9 +37,9 @@ def redrive(lab: Lab, function_name: str) -> Redriven:
     The console's button "Start DLQ redrive" does the same. Returns how many there were. Raises LabError.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
     """
-    function = lab.settings.function_named(function_name)
-    dead, name = lab.settings.dead_letter_queue_name(function), lab.settings.queue_name(function)
-    source, target = queue_url(lab, dead), queue_url(lab, name)
+    branch = lab.branch(function_name)
+    dead, name = branch.dead_letter_queue_name, branch.queue_name
+    source, target = DeadLetterQueue(lab, dead, branch).url(), Queue(lab, name, branch).url()
     for queue, url in ((dead, source), (name, target)):
         if url is None:
             raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.")
@@ -68,15 +67,12 @@ class DeadLetters(Result):
         return sum(count for _, count in self.counts)
 
     def sentence(self) -> str:
-        """How many there are."""
         return f"{counted(self.total, 'dead letter')} in {len(self.counts)} dead-letter queues."
 
     def headers(self) -> Sequence[str]:
-        """One row a queue."""
         return ("dead-letter queue", "messages")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a queue."""
         return self.counts
 
 
@@ -88,9 +84,8 @@ def wait_for_dead_letters(lab: Lab, total: int = 1, *, seconds: float = 120) -> 
     """
 
     def ask() -> DeadLetters | None:
-        names = [lab.settings.dead_letter_queue_name(function) for function in lab.settings.functions]
-        found = [(name, queue_attributes(lab, name) or {}) for name in names]
-        letters = DeadLetters(tuple((name, int(a.get("ApproximateNumberOfMessages", 0))) for name, a in found))
+        found = [(queue.name, queue_depth(queue.read() or {}).waiting) for queue in DeadLetterQueue.of(lab)]
+        letters = DeadLetters(tuple(found))
         return letters if letters.total >= total else None
 
     what, hint = counted(total, "dead letter"), "doctor(lab) says where the messages are."

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
+from labkit.resources import Topic
+from labkit.resources.bucket import Bucket
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME
-from labkit.steps.making import found_or_none
-from labkit.steps.notification import bucket_arn, require_bucket
-from labkit.steps.topic import require_topic
+from labkit.steps.upload import require_bucket
 
 SUBJECT = "Amazon S3 Notification"  # S3's own, to the letter
 
@@ -28,7 +28,6 @@ class SentAgain(Result):
     sns_message_id: str
 
     def sentence(self) -> str:
-        """What was sent, and what should come of it."""
         if self.sequencer is None:
             return f"The event of {self.key} was sent to the topic. Every function works on it as on one from S3."
         return (
@@ -52,30 +51,29 @@ def send_again(lab: Lab, key: str) -> SentAgain:
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     where = f"sending the event of {key} again"
     with telling(where):
-        bucket, topic, s3 = require_bucket(lab), require_topic(lab), lab.client("s3")
-        photo = found_or_none(s3.head_object, Bucket=bucket, Key=key)
+        bucket, topic = require_bucket(lab), next(Topic.of(lab))
+        topic.require()
+        photo = bucket.head(key)
         if photo is None:
             raise LabError(
-                f"There is no photo {key} in {bucket}.", where=where, hint="list_results(lab) shows what is there."
+                f"There is no photo {key} in {bucket.name}.", where=where, hint="list_results(lab) shows what is there."
             )
-        sequencer = _sequencer(lab, key)
+        sequencer = _sequencer(lab, bucket, key)
         message = json.dumps({"Records": [_record(lab, key, photo, sequencer)]})
-        answer = lab.client("sns").publish(TopicArn=topic, Subject=SUBJECT, Message=message)
+        answer = lab.client("sns").publish(TopicArn=topic.arn, Subject=SUBJECT, Message=message)
     return SentAgain(key, sequencer, answer["MessageId"])
 
 
-def _sequencer(lab: Lab, key: str) -> str | None:
+def _sequencer(lab: Lab, bucket: Bucket, key: str) -> str | None:
     """The sequencer of the event that a result came from; None if there is no result yet."""
-    for function in lab.settings.functions:
-        result = found_or_none(
-            lab.client("s3").head_object, Bucket=lab.settings.bucket_name, Key=function.result_key(key)
-        )
+    for branch in lab.branches:
+        result = bucket.head(branch.result_key(key))
         if result and "source-sequencer" in result["Metadata"]:
             return str(result["Metadata"]["source-sequencer"])
     return None
 
 
-def _record(lab: Lab, key: str, photo: dict[str, Any], sequencer: str | None) -> dict[str, Any]:
+def _record(lab: Lab, key: str, photo: Mapping[str, Any], sequencer: str | None) -> dict[str, Any]:
     """One record as S3 writes it, with the fields that a consumer needs."""
     thing = {"key": quote_plus(key), "size": photo["ContentLength"], "eTag": photo["ETag"].strip('"')}
     if sequencer:
@@ -85,13 +83,13 @@ def _record(lab: Lab, key: str, photo: dict[str, Any], sequencer: str | None) ->
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
-        "awsRegion": lab.connection.region,
+        "awsRegion": lab.definition.region,
         "eventTime": f"{photo['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
         "eventName": "ObjectCreated:Put",
         "s3": {
             "s3SchemaVersion": "1.0",
             "configurationId": NOTIFICATION_NAME,
-            "bucket": {"name": lab.settings.bucket_name, "arn": bucket_arn(lab)},
+            "bucket": {"name": lab.definition.bucket_name, "arn": lab.definition.bucket_arn},
             "object": thing,
         },
     }

@@ -13,10 +13,11 @@ from PIL import Image, UnidentifiedImageError
 
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
+from labkit.resources import Photo
+from labkit.resources.bucket import Bucket, bucket_of
+from labkit.resources.resource import NOT_OURS
 from labkit.result import Result
-from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX
-from labkit.steps.making import found_or_none
-from labkit.steps.notification import object_versions, require_bucket
+from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, LONGEST_KEY
 from labkit.waiting import wait_until
 
 CONTENT_TYPE = "image/jpeg"
@@ -34,11 +35,9 @@ class Folder(Result):
     made: bool
 
     def sentence(self) -> str:
-        """Made, or there already."""
         return f"The folder {self.key} {'is made' if self.made else 'was there already'} in {self.bucket}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence, if the call was made."""
         return (f'Successfully created folder "{self.key.rstrip("/")}".',) if self.made else ()
 
 
@@ -55,19 +54,15 @@ class Upload(Result):
     expected: tuple[str, ...]  # the keys of the results to come
 
     def sentence(self) -> str:
-        """What went where."""
         return f"A photo of {self.width} x {self.height} pixels, {self.size:,} bytes, is now {self.key}."
 
     def console(self) -> Sequence[str]:
-        """The console's sentence."""
         return ("Upload succeeded.",)
 
     def headers(self) -> Sequence[str]:
-        """One row a result to come."""
         return ("expected result", "in the folder")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a result to come."""
         return [(key, key.split("/", 1)[0] + "/") for key in self.expected]
 
 
@@ -79,17 +74,14 @@ class Arrival(Result):
     arrived: tuple[tuple[str, float], ...]  # key, seconds after the waiting began
 
     def sentence(self) -> str:
-        """All in how many seconds."""
         return (
             f"All {len(self.arrived)} results of {self.key} were there after {max(s for _, s in self.arrived):.1f} s."
         )
 
     def headers(self) -> Sequence[str]:
-        """One row a result."""
         return ("result", "seen after")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row a result, in the order of arrival."""
         return [(key, f"{seconds:.1f} s") for key, seconds in sorted(self.arrived, key=lambda pair: pair[1])]
 
 
@@ -101,14 +93,20 @@ def create_ingest_folder(lab: Lab) -> Folder:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html
     """
     bucket = require_bucket(lab)
-    s3 = lab.client("s3")
-    if object_versions(lab, bucket, INGEST_FOLDER):
-        return Folder(bucket, INGEST_FOLDER, made=False)
-    lab.journal.creating("object", INGEST_FOLDER, bucket=bucket)
-    with telling(f"creating the folder {INGEST_FOLDER}"):
-        s3.put_object(Bucket=bucket, Key=INGEST_FOLDER, Tagging=urlencode(lab.settings.tags))
-    lab.journal.created("object", INGEST_FOLDER, bucket=bucket)
-    return Folder(bucket, INGEST_FOLDER, made=True)
+    folder = Photo(lab, INGEST_FOLDER, facts={"bucket": bucket.name})
+    if bucket.object_versions(INGEST_FOLDER):
+        return Folder(bucket.name, INGEST_FOLDER, made=False)
+    with folder.journaled_create():
+        lab.client("s3").put_object(Bucket=bucket.name, Key=INGEST_FOLDER, Tagging=urlencode(lab.definition.tags))
+    lab.journal.created(*folder.key, **folder.facts)
+    return Folder(bucket.name, INGEST_FOLDER, made=True)
+
+
+def require_bucket(lab: Lab) -> Bucket:
+    """The lab's bucket. Raises LabError if step 3 was not done."""
+    bucket = bucket_of(lab)
+    bucket.require()
+    return bucket
 
 
 @telling("uploading a photo")
@@ -122,30 +120,32 @@ def upload_photo(lab: Lab, photo: str | Path, *, name: str | None = None) -> Upl
     key = INGEST_FOLDER + (path.name if name is None else name)
     refuse_silent_key(key)
     width, height = look_at(path)
-    s3 = lab.client("s3")
-    expected = tuple(function.result_key(key) for function in lab.settings.functions)
-    refuse_foreign_objects(lab, bucket, key, expected)
-    lab.journal.creating("object", key, bucket=bucket)
+    s3, record = lab.client("s3"), Photo(lab, key, facts={"bucket": bucket.name})
+    expected = tuple(branch.result_key(key) for branch in lab.branches)
+    refuse_foreign_objects(bucket, record)
+    lab.journal.creating(*record.key, **record.facts)
     with telling(f"uploading {path.name}"):
-        about = {"ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.settings.tags)}
+        sent = {"ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.definition.tags)}
         with path.open("rb") as file:  # upload_file would hide AWS's own error in one of boto3's
-            s3.upload_fileobj(file, bucket, key, ExtraArgs=about)
-        uploaded = s3.head_object(Bucket=bucket, Key=key)["LastModified"]
-    lab.journal.created("object", key, bucket=bucket)
-    return Upload(bucket, key, path.stat().st_size, width, height, uploaded, expected)
+            s3.upload_fileobj(file, bucket.name, key, ExtraArgs=sent)
+        uploaded = s3.head_object(Bucket=bucket.name, Key=key)["LastModified"]
+    lab.journal.created(*record.key, **record.facts)
+    return Upload(bucket.name, key, path.stat().st_size, width, height, uploaded, expected)
 
 
-def refuse_foreign_objects(lab: Lab, bucket: str, key: str, results: Sequence[str]) -> None:
-    """Raise LabError if a photo, or one of its results, would replace an object of somebody's in their bucket.
+def refuse_foreign_objects(bucket: Bucket, photo: Photo) -> None:
+    """Raise LabError if a photo, or one of its results, would replace an object of someone else's in their bucket.
 
     Clean-up deletes what the lab put there; so nothing may have been there before, older versions included.
     """
-    if lab.settings.bucket is None or lab.journal.find("object", key):
+    lab, key = photo.lab, photo.name
+    if lab.definition.bucket is None or (lab.journal.find(*photo.key) and photo.ownership().verdict != NOT_OURS):
         return
-    for name in (key, *results):
-        if object_versions(lab, bucket, name):
+    for name in (key, *photo.results):
+        if bucket.object_versions(name):
             raise LabError(
-                f"The bucket {bucket} holds an object {name} already, and it is not this lab's. It was left alone.",
+                f"The bucket {bucket.name} holds an object {name} already, and it is not this lab's. "
+                "It was left alone.",
                 where=f"uploading {key}",
                 hint="Upload the photo under another name: upload_photo(lab, ..., name='another.jpg').",
             )
@@ -154,10 +154,12 @@ def refuse_foreign_objects(lab: Lab, bucket: str, key: str, results: Sequence[st
 def refuse_silent_key(key: str) -> None:
     """Raise LabError for a key that S3 would take but raise no event for, so that nothing would ever happen."""
     name = key.removeprefix(INGEST_FOLDER)
-    if len(key.encode()) > 1024:
-        raise LabError(f"The name is {len(key.encode())} bytes long; S3 takes 1,024.", hint="Choose a shorter name.")
+    if len(key.encode()) > LONGEST_KEY:
+        raise LabError(
+            f"The name is {len(key.encode())} bytes long; S3 takes {LONGEST_KEY:,}.", hint="Choose a shorter name."
+        )
     if not name or name.startswith("/") or name.endswith("/"):
-        raise LabError(f"{name!r} is no name for a photo.", hint="Give a name such as cat.jpg or trip/cat.jpg.")
+        raise LabError(f"{name!r} can't be the name of a photo.", hint="Give a name such as cat.jpg or trip/cat.jpg.")
     if name.endswith(INGEST_SUFFIX):
         return
     stem, dot, extension = name.rpartition(".")
@@ -204,14 +206,22 @@ def look_at(path: Path) -> tuple[int, int]:
 def wait_for_results(lab: Lab, upload: Upload, *, seconds: float = RESULTS_WITHIN_S) -> Arrival:
     """Watch the result folders until all results of this upload are there; returns what arrived when.
 
-    Raises LabError, naming what is still missing, after `seconds`.
+    Raises LabError, naming what is still missing, after `seconds`; and at once if the photo itself is gone.
     """
     arrived: dict[str, float] = {}
     started = time.monotonic()
 
+    bucket = bucket_of(lab)
+    if bucket.head(upload.key) is None:
+        raise LabError(
+            f"The photo {upload.key} is gone: nothing will come of it any more.{lab.notice and ' ' + lab.notice}",
+            where=f"waiting for the results of {upload.key}",
+            hint="Upload it again: upload_photo(lab, ...).",
+        )
+
     def all_there() -> bool:
         for key in upload.expected:
-            if key not in arrived and _is_there(lab, upload, key):
+            if key not in arrived and _is_there(bucket, upload, key):
                 arrived[key] = time.monotonic() - started
         return len(arrived) == len(upload.expected)
 
@@ -227,7 +237,7 @@ def wait_for_results(lab: Lab, upload: Upload, *, seconds: float = RESULTS_WITHI
     return Arrival(upload.key, tuple(arrived.items()))
 
 
-def _is_there(lab: Lab, upload: Upload, key: str) -> bool:
+def _is_there(bucket: Bucket, upload: Upload, key: str) -> bool:
     """A result that is older than the upload belongs to an earlier photo of the same name."""
-    answer = found_or_none(lab.client("s3").head_object, Bucket=upload.bucket, Key=key)
+    answer = bucket.head(key)
     return answer is not None and answer["LastModified"] >= upload.uploaded

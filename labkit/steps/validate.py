@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from labkit.branch import Branch
 from labkit.errors import LabError, telling
 from labkit.lab import Lab
-from labkit.result import Check, Checks, Result
-from labkit.settings import INGEST_FOLDER, FunctionSettings
-from labkit.steps.making import equal, found_or_none, missing
-from labkit.steps.notification import require_bucket
-from labkit.steps.upload import ORIENTATION, upright_size
+from labkit.resources.judgement import BROKEN, DIFFERENT, About, Line
+from labkit.resources.resource import found_or_none
+from labkit.result import Checks, Result
+from labkit.settings import INGEST_FOLDER
+from labkit.steps.upload import ORIENTATION, require_bucket, upright_size
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,6 @@ class Photo(Result):
     last_modified: datetime
 
     def sentence(self) -> str:
-        """Its key, pixels and bytes."""
         return f"{self.title}: {self.key}, {self.width} x {self.height} pixels, {len(self.data):,} bytes."
 
 
@@ -45,15 +45,12 @@ class Results(Result):
     results: tuple[Photo, ...]
 
     def sentence(self) -> str:
-        """How many results there are."""
         return f"{self.source.key} has {len(self.results)} results."
 
     def headers(self) -> Sequence[str]:
-        """One row a picture."""
         return ("made by", "key", "pixels", "bytes", "of the original's bytes")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """The original, then its results."""
         for photo in (self.source, *self.results):
             share = f"{len(photo.data) / len(self.source.data):.0%}"
             yield photo.title, photo.key, f"{photo.width} x {photo.height}", f"{len(photo.data):,}", share
@@ -67,27 +64,22 @@ class Listing(Result):
     objects: tuple[tuple[str, int, datetime], ...]  # key, bytes, last modified
 
     def sentence(self) -> str:
-        """How many objects."""
         return f"The bucket {self.bucket} holds {len(self.objects)} objects."
 
     def headers(self) -> Sequence[str]:
-        """One row an object."""
         return ("key", "bytes", "last modified (UTC)")
 
     def rows(self) -> Iterable[Sequence[object]]:
-        """One row an object, by key."""
         return [(key, f"{size:,}", f"{changed:%H:%M:%S}") for key, size, changed in self.objects]
 
 
 @telling("listing the results")
 def list_results(lab: Lab) -> Listing:
     """What lies in `ingest/` and in the three result folders."""
-    bucket, found = require_bucket(lab), []
-    pages = lab.client("s3").get_paginator("list_objects_v2")
-    for folder in (INGEST_FOLDER, *(function.folder for function in lab.settings.functions)):
-        for page in pages.paginate(Bucket=bucket, Prefix=folder):
-            found += [(item["Key"], item["Size"], item["LastModified"]) for item in page.get("Contents", [])]
-    return Listing(bucket, tuple(found))
+    bucket = require_bucket(lab)
+    folders = (INGEST_FOLDER, *(branch.folder for branch in lab.branches))
+    found = [item for folder in folders for item in bucket.objects(folder)]
+    return Listing(bucket.name, tuple((item["Key"], item["Size"], item["LastModified"]) for item in found))
 
 
 def uploaded_photos(lab: Lab) -> list[str]:
@@ -110,22 +102,22 @@ def last_photo(lab: Lab) -> str:
 def read_results(lab: Lab, key: str) -> Results:
     """Fetch a photo and its results from the bucket.
 
-    Raises LabError if the photo is not there; a result that is not there, or is no picture, is left out.
+    Raises LabError if the photo is not there; a result that is not there, or is not a picture, is left out.
     """
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     source = _read(lab, "original", key)
     if source is None:
         raise LabError(
-            f"There is no picture {key} in {lab.settings.bucket_name}.",
+            f"There is no picture {key} in {lab.definition.bucket_name}.",
             where="reading the results",
             hint="list_results(lab) shows what is there; upload_photo(lab, ...) puts a photo in.",
         )
-    made = [_read(lab, function.name, function.result_key(key)) for function in lab.settings.functions]
+    made = [_read(lab, branch.name, branch.result_key(key)) for branch in lab.branches]
     return Results(source, tuple(photo for photo in made if photo is not None))
 
 
 def _read(lab: Lab, title: str, key: str) -> Photo | None:
-    answer = found_or_none(lab.client("s3").get_object, Bucket=require_bucket(lab), Key=key)
+    answer = found_or_none(lab.client("s3").get_object, Bucket=require_bucket(lab).name, Key=key)
     if answer is None:
         return None
     data = answer["Body"].read()
@@ -152,40 +144,45 @@ def check_results(lab: Lab, key: str) -> Checks:
     """Look at each result of a photo: there, a JPEG, of the right pixels, upright, with its content type."""
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     if _read(lab, "original", key) is None:
-        upload = "upload_photo(lab, ...) puts a sound photo in."
-        return Checks(f"results of {key}", (Check(f"{key}: a picture", False, "a picture", "none", upload),))
+        line = About("photo", subject=f"{key}: ").line(
+            "a picture",
+            False,
+            "a picture",
+            "none",
+            otherwise=BROKEN,
+            hint="upload_photo(lab, ...) puts a sound photo in.",
+        )
+        return Checks(f"results of {key}", (line,))
     found = read_results(lab, key)
     by_title = {photo.title: photo for photo in found.results}
-    checks = [
-        check
-        for function in lab.settings.functions
-        for check in _check_result(function, found.source, by_title.get(function.name))
-    ]
-    return Checks(f"results of {found.source.key}", tuple(checks))
+    lines = [line for branch in lab.branches for line in _judge(branch, found.source, by_title.get(branch.name))]
+    return Checks(f"results of {found.source.key}", tuple(lines))
 
 
-def _check_result(function: FunctionSettings, source: Photo, result: Photo | None) -> list[Check]:
-    key = function.result_key(source.key)
+def _judge(branch: Branch, source: Photo, result: Photo | None) -> Iterator[Line]:
+    key = branch.result_key(source.key)
+    about = About("result", branch.name, f"{key}: ")
     if result is None:
-        return [missing(f"{key}: there", "a picture", 5)]
+        yield about.missing("there", "a picture", 5, evidence=f"There is no {key}.")
+        return
     with Image.open(io.BytesIO(result.data)) as image:
         orientation = image.getexif().get(ORIENTATION, 1)
-    width, height = function.result_size(source.width, source.height)
-    own = "The lab's own functions set it; a package of one's own may not."
-    return [
-        Check(f"{key}: there", True, "a picture", "a picture"),
-        Check(
-            f"{key}: pixels",
-            # One pixel of rounding either way is a matter of taste, and packages of one's own have theirs.
-            abs(result.width - width) <= 1 and abs(result.height - height) <= 1,
-            f"{width} x {height}",
-            f"{result.width} x {result.height}",
-            f"Look at the size rule of {function.name}, and whether the photo was replaced since.",
-        ),
-        equal(f"{key}: format", "JPEG", result.format, own),
-        equal(f"{key}: content type", "image/jpeg", result.content_type, own),
-        equal(f"{key}: EXIF orientation", 1, orientation, "Turn the picture (ImageOps.exif_transpose), clear the tag."),
-    ]
+    width, height = branch.function.result_size(source.width, source.height)
+    own = "The lab's own functions set it; a package of your own may not."
+    yield about.works("there", "a picture")
+    yield about.line(
+        "pixels",
+        # One pixel of rounding either way is a matter of taste, and packages of one's own have theirs.
+        abs(result.width - width) <= 1 and abs(result.height - height) <= 1,
+        f"{width} x {height}",
+        f"{result.width} x {result.height}",
+        otherwise=DIFFERENT,
+        hint=f"Look at the size rule of {branch.name}, and whether the photo was replaced since.",
+    )
+    yield about.equal("format", "JPEG", result.format, otherwise=DIFFERENT, hint=own)
+    yield about.equal("content type", "image/jpeg", result.content_type, otherwise=DIFFERENT, hint=own)
+    turn = "Turn the picture (ImageOps.exif_transpose), clear the tag."
+    yield about.equal("EXIF orientation", 1, orientation, otherwise=DIFFERENT, hint=turn)
 
 
 def upright(data: bytes) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a JPEG decoder does not tell of: zeros in place of the picture, and work or memory without bounds.
+"""What a JPEG decoder does not tell of: zeros instead of the picture, and work or memory without bounds.
 
 A broken disk or a half-finished copy leaves a block of zeros. The decoder reads it as picture: what follows is grey or
 shifted, and there is no error. But zeros can be known for what they are. In a JPEG, pictures are Huffman codes, and a

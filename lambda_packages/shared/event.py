@@ -63,7 +63,7 @@ class Message:
         """All S3 records in the message, in their order.
 
         Raises Ignored for `s3:TestEvent`, which S3 sends when a notification is set up and which has no records, and
-        Refused for anything that is no S3 event.
+        Refused for anything that is not an S3 event.
         """
         notice = _json_object(self.body)
         if _is_envelope(notice):  # with raw message delivery on, SNS sends the S3 event without an envelope

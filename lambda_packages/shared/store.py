@@ -24,8 +24,8 @@ MOST_BYTES = 64 * 1024 * 1024  # no photo is larger, and the whole file is held 
 def result_key(key: str, folder: str, label: str) -> str:
     """The key of a result: `ingest/a/b.jpg` -> `thumbnail/a/Thumbnail-b.jpg`.
 
-    A key that would grow beyond S3's limit is cut, and ends in a hash of the source's key in place of what was cut.
-    Raises Ignored for what is no photo of this pipeline, Refused for a result that would start the pipeline again.
+    A key that would grow beyond S3's limit is cut, and ends in a hash of the source's key instead of what was cut.
+    Raises Ignored for what is not a photo of this pipeline, Refused for a result that would start the pipeline again.
     """
     if not key.startswith(INGEST_FOLDER):
         raise Ignored("not_under_ingest", f"Only objects under {INGEST_FOLDER} are resized.")

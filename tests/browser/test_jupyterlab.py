@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labkit import embedded_aws, open_lab, sample, upload_photo
+from labkit import draw_lab, embedded_aws, open_lab, quiz, sample, survey, upload_photo
 from labkit.connection import LOCAL_FOLDER
-from labkit.show.quiz import QUESTIONS
+from labkit.result import Table
 from labkit.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -243,7 +243,7 @@ class TestControls:
 
     def test_a_wrong_and_a_right_answer_are_pressed_and_answered(self, run_in_jupyterlab, keep):
         control = self.control(run_in_jupyterlab("00_check_your_lab"), "quiz(0)").locator(".widget-vbox").first
-        (question,) = QUESTIONS[0]
+        (question,) = quiz(0).questions
         for number in (0, question.right):
             control.get_by_label(question.answers[number]).check()
             control.get_by_text(question.feedback(number)).wait_for()
@@ -267,6 +267,26 @@ def written(lab, key):
     if "Contents" not in s3.list_objects_v2(Bucket=lab.settings.bucket_name, Prefix=key):
         return None
     return s3.head_object(Bucket=lab.settings.bucket_name, Key=key)["LastModified"]
+
+
+def test_an_executed_copy_from_elsewhere_shows_its_map_and_its_prices(home, server, student, lab, keep):
+    """JupyterLab does not trust it: of its HTML, scripts, styles and SVG are thrown away."""
+    bought = Table((), "$0.0096 so far, $0.0260 a day.", {"what": str})
+    outputs = [
+        nbformat.v4.new_output("display_data", data=result._repr_mimebundle_())
+        for result in (draw_lab(survey(lab)), bought)
+    ]
+    cells = [nbformat.v4.new_code_cell("1", outputs=outputs), nbformat.v4.new_markdown_cell("$a^2$")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), home / "notebooks" / "elsewhere.ipynb")
+    page = student.new_page()
+    page.goto(f"{server}doc/tree/elsewhere.ipynb")
+    page.locator("mjx-container").wait_for()  # the formula in the text is typeset, so MathJax has been at work
+    image = page.locator(".labkit-map img")
+    assert image.evaluate("image => image.complete && image.clientWidth > 600 && image.clientHeight > 400")
+    assert page.locator(".labkit-map style").count() == 0
+    assert page.get_by_text("$0.0096 so far, $0.0260 a day.").is_visible()
+    page.screenshot(path=keep("elsewhere.png"))
+    page.close()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

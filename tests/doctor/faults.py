@@ -1,6 +1,6 @@
 """The ways of breaking a lab: each with the first thing the doctor must find, and the line of a check that must fail.
 
-`SETTINGS` are wrong settings; what the doctor advises mends each. `RISKS` let photos through today. `HARMLESS` ones are
+`SETTINGS` are wrong settings; what the doctor advises fixes each. `RISKS` let photos through today. `HARMLESS` ones are
 another way of doing it: the check says FAIL, the doctor says healthy, and both are right. `PHOTOS` are about a photo.
 """
 
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import labkit
 from labkit import Lab
-from labkit.steps.functions import find_trigger
-from labkit.steps.notification import delete_bucket, find_notification, topic_policy
-from labkit.steps.queues import find_subscription, queue_policy, queue_url
-from labkit.steps.roles import role_policy
+from labkit.resources import Notification, Queue, QueuePolicy, Subscription, TopicPolicy, Trigger
+from labkit.resources.bucket import bucket_of
+from labkit.resources.role import POLICY_NAME, role_policy
 from labkit.waiting import wait_until
 
 
@@ -30,15 +29,35 @@ class Fault:
     spoils_the_function: bool = False
 
 
-def branch(lab, index):
-    return lab.settings.functions[index]
+def find_notification(lab):
+    return next(Notification.of(lab)).read()
+
+
+def topic_policy(lab):
+    return next(TopicPolicy.of(lab)).document()
+
+
+def queue_policy(lab, branch):
+    return QueuePolicy.in_branch(lab, branch).document()
+
+
+def find_trigger(lab, branch):
+    return Trigger.in_branch(lab, branch).read()
+
+
+def find_subscription(lab, branch):
+    return Subscription.in_branch(lab, branch).find_arn()
+
+
+def queue_url(lab, name):
+    return Queue(lab, name).url()
 
 
 def put_rule(lab, **changes):
     """The lab's rule with something about it changed."""
     rule = {**find_notification(lab), **changes}
     lab.client("s3").put_bucket_notification_configuration(
-        Bucket=lab.settings.bucket_name, NotificationConfiguration={"TopicConfigurations": [rule]}
+        Bucket=lab.definition.bucket_name, NotificationConfiguration={"TopicConfigurations": [rule]}
     )
 
 
@@ -48,14 +67,14 @@ def filters(**parts):
 
 def no_notification(lab):
     lab.client("s3").put_bucket_notification_configuration(
-        Bucket=lab.settings.bucket_name, NotificationConfiguration={}
+        Bucket=lab.definition.bucket_name, NotificationConfiguration={}
     )
 
 
 def other_topic(lab):
     sns = lab.client("sns")
-    arn = sns.create_topic(Name=f"{lab.settings.prefix}somewhere-else")["TopicArn"]
-    policy = json.dumps(topic_policy(lab)).replace(lab.arn("sns", lab.settings.topic_name), arn)
+    arn = sns.create_topic(Name=f"{lab.definition.prefix}somewhere-else")["TopicArn"]
+    policy = json.dumps(topic_policy(lab)).replace(lab.definition.topic_arn, arn)
     sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
     put_rule(lab, TopicArn=arn)
 
@@ -63,7 +82,7 @@ def other_topic(lab):
 def set_topic_policy(lab, statements):
     document = {"Version": "2012-10-17", "Statement": statements}
     lab.client("sns").set_topic_attributes(
-        TopicArn=lab.arn("sns", lab.settings.topic_name), AttributeName="Policy", AttributeValue=json.dumps(document)
+        TopicArn=lab.definition.topic_arn, AttributeName="Policy", AttributeValue=json.dumps(document)
     )
 
 
@@ -74,18 +93,18 @@ def s3_statement_of_another_bucket(lab):
 
 
 def set_queue(lab, index, **attributes):
-    url = queue_url(lab, lab.settings.queue_name(branch(lab, index)))
+    url = queue_url(lab, lab.branches[index].queue_name)
     lab.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 def queue_policy_for_another_topic(lab):
-    document = queue_policy(lab, branch(lab, 2))
+    document = queue_policy(lab, lab.branches[2])
     document["Statement"][0]["Condition"] = {"ArnEquals": {"aws:SourceArn": lab.arn("sns", "another-topic")}}
     set_queue(lab, 2, Policy=json.dumps(document))
 
 
 def queue_policy_with_a_deny(lab):
-    document = queue_policy(lab, branch(lab, 0))
+    document = queue_policy(lab, lab.branches[0])
     deny = {**document["Statement"][0], "Sid": "OnlyFromThatAccount", "Effect": "Deny"}
     deny["Condition"] = {"StringNotEquals": {"aws:SourceAccount": "999999999999"}}
     document["Statement"].append(deny)
@@ -93,33 +112,33 @@ def queue_policy_with_a_deny(lab):
 
 
 def set_subscription(lab, index, name, value):
-    arn = find_subscription(lab, lab.settings.queue_name(branch(lab, index)))
+    arn = find_subscription(lab, lab.branches[index])
     lab.client("sns").set_subscription_attributes(SubscriptionArn=arn, AttributeName=name, AttributeValue=value)
 
 
 def unsubscribe(lab, index):
-    arn = find_subscription(lab, lab.settings.queue_name(branch(lab, index)))
+    arn = find_subscription(lab, lab.branches[index])
     lab.client("sns").unsubscribe(SubscriptionArn=arn)
 
 
 def set_trigger(lab, index, **changes):
-    lab.client("lambda").update_event_source_mapping(UUID=find_trigger(lab, branch(lab, index))["UUID"], **changes)
+    lab.client("lambda").update_event_source_mapping(UUID=find_trigger(lab, lab.branches[index])["UUID"], **changes)
 
 
 def delete_role(lab):
-    iam, name = lab.client("iam"), lab.settings.role_name(branch(lab, 1))
+    iam, name = lab.client("iam"), lab.branches[1].role_name
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     iam.delete_role(RoleName=name)
 
 
 def role_without(lab, index, sid):
-    function = branch(lab, index)
-    document = role_policy(lab, function)
+    function = lab.branches[index]
+    document = role_policy(function)
     document["Statement"] = [statement for statement in document["Statement"] if statement["Sid"] != sid]
     lab.client("iam").put_role_policy(
-        RoleName=lab.settings.role_name(function),
-        PolicyName="what-the-function-needs",
+        RoleName=function.role_name,
+        PolicyName=POLICY_NAME,
         PolicyDocument=json.dumps(document),
     )
 
@@ -127,13 +146,55 @@ def role_without(lab, index, sid):
 def trust_of_another_service(lab):
     statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     lab.client("iam").update_assume_role_policy(
-        RoleName=lab.settings.role_name(branch(lab, 2)),
+        RoleName=lab.branches[2].role_name,
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
 
 
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def second_policy(lab):
+    iam, name = lab.client("iam"), lab.branches[0].role_name
+    iam.put_role_policy(RoleName=name, PolicyName="for-now", PolicyDocument=json.dumps(EVERYTHING))
+
+
+def attached_policy(lab):
+    iam, name = lab.client("iam"), f"{lab.definition.prefix}everything"
+    found = [policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"] if policy["PolicyName"] == name]
+    arn = (found or [iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(EVERYTHING))["Policy"]["Arn"]])[0]
+    iam.attach_role_policy(RoleName=lab.branches[1].role_name, PolicyArn=arn)
+
+
+def role_for_everybody(lab):
+    statements = [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]
+    statements.append({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    lab.client("iam").update_assume_role_policy(
+        RoleName=lab.branches[2].role_name,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+
+
+def queue_for_everybody(lab):
+    document = queue_policy(lab, lab.branches[1])
+    document["Statement"][0] |= {"Principal": "*", "Condition": {}}
+    set_queue(lab, 1, Policy=json.dumps(document))
+
+
+def queue_for_every_topic(lab):
+    document = queue_policy(lab, lab.branches[2])
+    del document["Statement"][0]["Condition"]
+    set_queue(lab, 2, Policy=json.dumps(document))
+
+
+def topic_for_every_bucket(lab):
+    owner, s3 = topic_policy(lab)["Statement"]
+    del s3["Condition"]
+    set_topic_policy(lab, [owner, s3])
+
+
 def function_name(lab, index):
-    return lab.settings.function_name(branch(lab, index))
+    return lab.branches[index].function_name
 
 
 def configure(lab, index, **changes):
@@ -141,7 +202,7 @@ def configure(lab, index, **changes):
 
 
 SETTINGS = (
-    Fault("the bucket is gone", "bucket", "bucket exists", lambda lab: delete_bucket(lab, lab.settings.bucket_name)),
+    Fault("the bucket is gone", "bucket", "bucket exists", lambda lab: bucket_of(lab).delete()),
     Fault("no event notification", "notification", "notification exists", no_notification),
     Fault(
         "the notification's prefix is uploads/",
@@ -166,7 +227,7 @@ SETTINGS = (
         "the topic is gone",
         "topic",
         "topic exists",
-        lambda lab: lab.client("sns").delete_topic(TopicArn=lab.arn("sns", lab.settings.topic_name)),
+        lambda lab: lab.client("sns").delete_topic(TopicArn=lab.definition.topic_arn),
     ),
     Fault(
         "the topic's policy does not let S3 publish",
@@ -196,7 +257,7 @@ SETTINGS = (
         "a queue is gone",
         "queue of CreateThumbnail",
         "thumbnail-queue: exists",
-        lambda lab: lab.client("sqs").delete_queue(QueueUrl=queue_url(lab, lab.settings.queue_name(branch(lab, 0)))),
+        lambda lab: lab.client("sqs").delete_queue(QueueUrl=queue_url(lab, lab.branches[0].queue_name)),
     ),
     Fault(
         "messages are hidden for less time than the function works",
@@ -226,7 +287,7 @@ SETTINGS = (
         "a trigger is gone",
         "trigger of CreateThumbnail",
         "CreateThumbnail: trigger",
-        lambda lab: lab.client("lambda").delete_event_source_mapping(UUID=find_trigger(lab, branch(lab, 0))["UUID"]),
+        lambda lab: lab.client("lambda").delete_event_source_mapping(UUID=find_trigger(lab, lab.branches[0])["UUID"]),
     ),
     Fault(
         "a trigger is disabled",
@@ -248,9 +309,9 @@ SETTINGS = (
         lambda lab: role_without(lab, 2, "WriteItsResults"),
     ),
     Fault(
-        "Lambda may not take on a role",
+        "Lambda may not assume a role",
         "role of CreateMobileImage",
-        "CreateMobileImage-role: who may take it on",
+        "CreateMobileImage-role: who may assume it",
         trust_of_another_service,
     ),
     Fault(
@@ -274,11 +335,11 @@ SETTINGS = (
         ),
     ),
     Fault(
-        "a message was given up",
+        "a message was moved to the dead letters",
         "dead letters of CreateWebImage",
-        "web-dead-letter-queue: messages given up",
+        "web-dead-letter-queue: dead letters",
         lambda lab: lab.client("sqs").send_message(
-            QueueUrl=queue_url(lab, lab.settings.dead_letter_queue_name(branch(lab, 1))),
+            QueueUrl=queue_url(lab, lab.branches[1].dead_letter_queue_name),
             MessageBody='{"Event": "s3:TestEvent"}',
         ),
     ),
@@ -301,15 +362,64 @@ RISKS = (
         "the dead-letter queue is gone",
         "redrive of CreateWebImage",
         "web-dead-letter-queue: exists",
-        lambda lab: lab.client("sqs").delete_queue(
-            QueueUrl=queue_url(lab, lab.settings.dead_letter_queue_name(branch(lab, 1)))
-        ),
+        lambda lab: lab.client("sqs").delete_queue(QueueUrl=queue_url(lab, lab.branches[1].dead_letter_queue_name)),
     ),
     Fault(
         "failures in a batch are not reported",
         "trigger of CreateMobileImage",
         "CreateMobileImage: partial batch response",
         lambda lab: set_trigger(lab, 2, FunctionResponseTypes=[]),
+    ),
+)
+
+RISKS += (
+    Fault(
+        "the topic's policy lets any bucket of anybody publish",
+        "topic policy",
+        "topic policy: S3MayPublishForThisBucket",
+        topic_for_every_bucket,
+    ),
+    Fault(
+        "anyone in the world may send to a queue",
+        "queue policy of CreateWebImage",
+        "web-queue: who may send",
+        queue_for_everybody,
+    ),
+    Fault(
+        "any topic may send to a queue",
+        "queue policy of CreateMobileImage",
+        "mobile-queue: who may send",
+        queue_for_every_topic,
+    ),
+    Fault(
+        "a role has a second policy that allows everything",
+        "role of CreateThumbnail",
+        "CreateThumbnail-role: what it may do",
+        second_policy,
+    ),
+    Fault(
+        "a policy that allows everything is attached to a role",
+        "role of CreateWebImage",
+        "CreateWebImage-role: what it may do",
+        attached_policy,
+    ),
+    Fault(
+        "anyone in the world may assume a role",
+        "role of CreateMobileImage",
+        "CreateMobileImage-role: who may assume it",
+        role_for_everybody,
+    ),
+    Fault(
+        "a log group is gone",
+        "log group of CreateThumbnail",
+        "/aws/lambda/CreateThumbnail: exists",
+        lambda lab: lab.client("logs").delete_log_group(logGroupName=lab.branches[0].log_group),
+    ),
+    Fault(
+        "the bucket is not closed to the public",
+        "bucket",
+        "bucket: public access",
+        lambda lab: lab.client("s3").delete_public_access_block(Bucket=lab.definition.bucket_name),
     ),
 )
 
@@ -328,7 +438,7 @@ HARMLESS = (
 
 
 def put(lab, key, data):
-    lab.client("s3").put_object(Bucket=lab.settings.bucket_name, Key=key, Body=data)
+    lab.client("s3").put_object(Bucket=lab.definition.bucket_name, Key=key, Body=data)
     return key
 
 
@@ -341,7 +451,7 @@ def put_before_the_notification(lab):
     no_notification(lab)
     put(lab, "ingest/early.jpg", photo_bytes())
     lab.client("s3").put_bucket_notification_configuration(
-        Bucket=lab.settings.bucket_name, NotificationConfiguration={"TopicConfigurations": [rule]}
+        Bucket=lab.definition.bucket_name, NotificationConfiguration={"TopicConfigurations": [rule]}
     )
     return "ingest/early.jpg"
 
@@ -363,7 +473,7 @@ def package_of(files):
 
 
 def with_code(lab, code, **configuration):
-    """CreateThumbnail with code that fails, and a photo sent to it; returns when a request has failed."""
+    """CreateThumbnail with code that fails, and a photo sent to it; returns when an invocation has failed."""
     client, name = lab.client("lambda"), function_name(lab, 0)
     updated = client.get_waiter("function_updated_v2")  # Lambda takes one change after another
     client.update_function_code(FunctionName=name, ZipFile=code)
@@ -373,8 +483,8 @@ def with_code(lab, code, **configuration):
         updated.wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     key = put(lab, "ingest/sent.jpg", photo_bytes())
     wait_until(
-        lambda: [r for r in labkit.read_logs(lab, "CreateThumbnail").requests if r.finished and r.status != "ok"],
-        what="a failed request of CreateThumbnail",
+        lambda: [r for r in labkit.read_logs(lab, "CreateThumbnail").invocations if r.finished and r.status != "ok"],
+        what="a failed invocation of CreateThumbnail",
         seconds=60,
     )
     return key
@@ -419,7 +529,7 @@ PHOTOS = (
     ),
     Fault("no such photo", "photo", "ingest/nowhere.jpg: a picture", lambda lab: "ingest/nowhere.jpg"),
     Fault("an empty photo", "photo", "ingest/empty.jpg: a picture", lambda lab: put(lab, "ingest/empty.jpg", b"")),
-    Fault("a corrupt photo", "requests of CreateThumbnail", THERE.format(name="torn.jpg"), corrupt_photo),
+    Fault("a corrupt photo", "invocations of CreateThumbnail", THERE.format(name="torn.jpg"), corrupt_photo),
     Fault(
         "a photo that came before the notification",
         "result of CreateThumbnail",
@@ -434,28 +544,28 @@ PHOTOS = (
     ),
     Fault(
         "the package is a zip in a zip",
-        "requests of CreateThumbnail",
+        "invocations of CreateThumbnail",
         THERE.format(name="sent.jpg"),
         zip_in_a_zip,
         spoils_the_function=True,
     ),
     Fault(
         "the function needs too long",
-        "requests of CreateThumbnail",
+        "invocations of CreateThumbnail",
         THERE.format(name="sent.jpg"),
         lambda lab: with_code(lab, handler_that("import time", "time.sleep(30)"), Timeout=1),
         spoils_the_function=True,
     ),
     Fault(
         "the function needs too much memory",
-        "requests of CreateThumbnail",
+        "invocations of CreateThumbnail",
         THERE.format(name="sent.jpg"),
         lambda lab: with_code(lab, handler_that("return len(bytearray(800_000_000)[::4096])"), MemorySize=128),
         spoils_the_function=True,
     ),
     Fault(
         "the function fails on every message",
-        "requests of CreateThumbnail",
+        "invocations of CreateThumbnail",
         THERE.format(name="sent.jpg"),
         lambda lab: with_code(lab, handler_that("return event['Photos']")),
         spoils_the_function=True,

@@ -9,7 +9,7 @@ HEAD = """# What can be wrong, and who finds it
 
 Each line is a way of breaking the lab on purpose, and each is a test: the doctor (`labkit doctor`, or `doctor(lab)`)
 must name this hop first, and the check (`labkit check`, or the `check_*` at the end of a notebook) must fail at this
-line. Of two faults at once, the doctor names the one that a photo meets first; what it advises mends both in turn.
+line. Of two faults at once, the doctor names the one that a photo meets first; what it advises fixes both in turn.
 
 The two ask different questions. A check asks whether the thing is as the step made it. The doctor asks whether a photo
 would get through. So there are lines where the check fails and the doctor says "healthy", and both are right.
@@ -17,7 +17,7 @@ would get through. So there are lines where the check fails and the doctor says 
 This page is printed by `python tests/doctor/table.py`, from the same list that the tests run through.
 """
 PARTS = (
-    ("Wrong settings", "Following the doctor's advice mends each of them.", SETTINGS),
+    ("Wrong settings", "Following the doctor's advice fixes each of them.", SETTINGS),
     ("Photos that do not come through", "`labkit doctor KEY` follows one photo.", PHOTOS),
     ("Risks", "Photos get through today; the doctor says so, and names what is risky.", RISKS),
     ("Another way of doing it", "Nothing is wrong for a photo: only the check minds.", HARMLESS),

@@ -10,7 +10,9 @@ from table import PAGE, table_of_faults
 
 import labkit
 from labkit import catch_up, doctor
-from labkit.insight.doctor import BROKEN, RISKY, SHARED
+from labkit.insight.doctor import SHARED
+from labkit.resources import Snapshot, judge
+from labkit.resources.judgement import BROKEN, RISKY
 
 
 def failing_checks(lab, key=None):
@@ -23,7 +25,41 @@ def failing_checks(lab, key=None):
     ]
     all_checks += [labkit.check_results(lab, key)] if key else []
     subjects = [check.subject for checks in all_checks for check in checks.failures()]
-    return [s.replace(lab.settings.prefix, "").replace(f"-{lab.settings.suffix}", "") for s in subjects]
+    return [plain(lab, subject) for subject in subjects]
+
+
+def opinions(lab, fault):
+    """What each of the judges says of a fault: hop and verdict, each by its own way."""
+    snapshot = Snapshot(lab)
+    (line,) = [line for line in judge(snapshot) if plain(lab, line.subject) == fault.check]
+    place = f"{line.hop} of {line.branch}" if line.branch else line.hop
+    (hop,) = [hop for hop in doctor(lab).hops if hop.title == place]
+    parts = [
+        part
+        for part in labkit.survey(lab).parts
+        if part.function == line.branch and part.verdict == line.verdict and part.state not in ("made",)
+    ]
+    reasons = plain(lab, " ".join(labkit.grade(lab).reasons()))
+    return line, hop, parts, reasons
+
+
+# What the doctor, which asks whether photos get through, calls the verdict of a line.
+AS_A_HOP = {"broken": "broken", "missing": "broken", "risky": "risky", "different": "works"}
+
+
+def check_that_all_agree(lab, fault, verdicts):
+    """The same lines are printed, drawn, walked and counted, so that the judges can't disagree."""
+    line, hop, parts, reasons = opinions(lab, fault)
+    assert line.verdict in verdicts
+    assert hop.state == AS_A_HOP[line.verdict]
+    assert hop.title == fault.hop or not fault.hop
+    assert parts, f"the map says nothing of it: {line}"
+    assert fault.check in reasons
+
+
+def plain(lab, text):
+    """A text in the names of a lab without prefix and suffix."""
+    return text.replace(lab.definition.prefix, "").replace(f"-{lab.definition.suffix}", "")
 
 
 def follow_advice(lab, diagnosis, at_most=12):
@@ -77,6 +113,7 @@ def test_each_wrong_setting_is_found_and_mended(whole_lab, fault):
     assert diagnosis.first is not None
     assert (diagnosis.first.title, diagnosis.first.state) == (fault.hop, BROKEN)
     assert fault.check in failing_checks(whole_lab)
+    check_that_all_agree(whole_lab, fault, ("broken", "missing"))
     follow_advice(whole_lab, diagnosis)
     mended = doctor(whole_lab)
     assert mended.healthy, str(mended)
@@ -142,6 +179,7 @@ def test_a_risk_is_no_breakdown_but_is_told(whole_lab, fault):
     assert risk.title == fault.hop
     assert f"One thing is risky: {fault.hop}." in diagnosis.sentence()
     assert fault.check in failing_checks(whole_lab)
+    check_that_all_agree(whole_lab, fault, ("risky",))
     exec(risk.call, {**{name: getattr(labkit, name) for name in labkit.__all__}, "lab": whole_lab})
     assert doctor(whole_lab).in_state(RISKY) == ()
     assert failing_checks(whole_lab) == []
@@ -155,6 +193,7 @@ def test_another_way_of_doing_it_fails_the_check_and_is_healthy(new_lab, fault):
     diagnosis = doctor(lab)
     assert diagnosis.healthy, str(diagnosis)
     assert failing_checks(lab) == [fault.check]
+    check_that_all_agree(lab, fault, ("different",))
 
 
 @pytest.fixture(scope="module")
@@ -176,13 +215,13 @@ def test_a_photo_that_does_not_come_through(photo_lab, new_lab, fault):
     diagnosis = doctor(lab, key)
     assert diagnosis.first is not None
     assert diagnosis.first.title == fault.hop
-    assert diagnosis.first.mend
+    assert diagnosis.first.fix
     assert fault.check in failing_checks(lab, key)
 
 
-def put_failed_request(lab, stream, init, start):
-    """A request that could not load its handler, written to the log as Lambda writes it; times in ms."""
-    group = lab.settings.log_group(lab.settings.functions[0])
+def put_failed_invocation(lab, stream, init, start):
+    """An invocation that could not load its handler, written to the log as Lambda writes it; times in ms."""
+    group = lab.branches[0].log_group
     request = "8f507cfc-0000-4000-8000-000000000001"
     said = "Runtime.ImportModuleError: Unable to import module 'lambda_function': No module named 'lambda_function'"
     figures = "Duration: 9.00 ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 36 MB\t"
@@ -202,22 +241,20 @@ def put_failed_request(lab, stream, init, start):
     )
 
 
-def test_a_request_of_before_the_mend_is_no_breakdown_however_late_it_started(lab):
+def test_an_invocation_of_before_the_fix_is_no_breakdown_however_late_it_started(lab):
     catch_up(lab, to=4)
     labkit.configure_function(lab, "CreateThumbnail", MemorySize=1024)
     changed = datetime.fromisoformat(
-        lab.client("lambda").get_function_configuration(
-            FunctionName=lab.settings.function_name(lab.settings.functions[0])
-        )["LastModified"]
+        lab.client("lambda").get_function_configuration(FunctionName=lab.branches[0].function_name)["LastModified"]
     )
     now = changed.timestamp() * 1000
-    put_failed_request(lab, "an environment of before the change", init=now - 500, start=now + 60_000)
+    put_failed_invocation(lab, "an environment of before the change", init=now - 500, start=now + 60_000)
     diagnosis = doctor(lab)
     assert diagnosis.healthy, str(diagnosis)
-    (hop,) = [hop for hop in diagnosis.hops if hop.title == "requests of CreateThumbnail"]
+    (hop,) = [hop for hop in diagnosis.hops if hop.title == "invocations of CreateThumbnail"]
     assert "The function was changed after that" in hop.evidence
-    put_failed_request(lab, "an environment of after it", init=now + 500, start=now + 61_000)
-    assert doctor(lab).first.title == "requests of CreateThumbnail"
+    put_failed_invocation(lab, "an environment of after it", init=now + 500, start=now + 61_000)
+    assert doctor(lab).first.title == "invocations of CreateThumbnail"
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
@@ -229,14 +266,7 @@ def test_a_lab_that_is_half_made_is_told_its_next_step(lab, steps):
 
 
 def test_shared_hops_come_before_the_branches():
-    assert [look.__name__ for look in SHARED] == [
-        "_key",
-        "_bucket",
-        "_photo",
-        "_notification",
-        "_topic",
-        "_topic_policy",
-    ]
+    assert SHARED == ("key", "bucket", "photo", "notification", "topic", "topic policy")
 
 
 def test_the_table_in_the_docs_is_that_of_the_tests():

@@ -1,5 +1,6 @@
 """Execution environments: a process each, from the deployed zip, with AWS's surroundings and AWS's limits."""
 
+import gc
 import json
 import os
 import re
@@ -44,6 +45,32 @@ def test_a_warm_environment_is_used_again(aws):
     first, _ = aws.invoke(function)
     second, _ = aws.invoke(function)
     assert first == second
+
+
+def test_the_garbage_collector_rests_until_the_first_event(aws):
+    function = aws.function(
+        """
+        import gc
+        START = gc.get_threshold()
+        def handler(event, context): return [START[0], gc.get_threshold(), gc.isenabled(), gc.get_freeze_count() > 1000]
+        """
+    )
+    for _ in range(2):
+        (start, now, enabled, frozen), _ = aws.invoke(function)
+        assert (start, tuple(now), enabled, frozen) == (100_000, gc.get_threshold(), True, True)
+
+
+def test_a_function_sets_its_garbage_collector_as_it_likes(aws):
+    function = aws.function(
+        """
+        import gc
+        gc.disable()
+        gc.set_threshold(5, 6, 7)
+        def handler(event, context): return [gc.get_threshold(), gc.isenabled(), gc.get_freeze_count()]
+        """
+    )
+    (now, enabled, frozen), _ = aws.invoke(function)
+    assert (tuple(now), enabled, frozen) == ((5, 6, 7), False, 0)
 
 
 def test_the_context_tells_what_aws_tells(aws):

@@ -78,7 +78,7 @@ def test_the_users_credentials_are_never_sent_to_an_endpoint(poisoned_environmen
 
 def test_everything_on_an_endpoint_is_named_apart(listener, tmp_path):
     lab = open_lab("endpoint", endpoint_url=listener[0], workspace=tmp_path, suffix="1234")
-    assert lab.settings.queue_name(lab.settings.functions[0]) == "thumbnail-queue-1234"
+    assert lab.branches[0].queue_name == "thumbnail-queue-1234"
 
 
 @pytest.mark.parametrize("url", [None, "", "127.0.0.1:4566", "ftp://127.0.0.1"])
@@ -136,7 +136,7 @@ def test_notebooks_of_one_workspace_share_one_embedded_aws_and_one_lab(workspace
     first = open_lab("local", prefix="share-", workspace=workspace)
     second = open_lab("local", prefix="share-", workspace=workspace)
     assert first.connection.endpoint_url == second.connection.endpoint_url
-    assert first.settings == second.settings
+    assert first.definition == second.definition
 
 
 def test_what_a_lab_keeps_is_its_owners_alone(tmp_path):
@@ -159,7 +159,7 @@ def test_a_restarted_embedded_aws_is_noticed_and_said(tmp_path):
         again = open_lab("local", workspace=tmp_path)
         assert "remembers nothing" in str(again)
         assert inventory(again).things == ()
-        assert again.settings.suffix == lab.settings.suffix
+        assert again.definition.suffix == lab.definition.suffix
         catch_up(again, to=1)
         assert [kind for kind, _ in inventory(again).things] == ["topic"]
     finally:

@@ -42,8 +42,8 @@ def test_an_idle_lab_polls_for_two_cents_and_a_half_a_day(built_lab):
 
 def test_what_was_used_is_counted_from_logs_and_bucket(lab):
     catch_up(lab, to=5)
-    for function in lab.settings.functions:
-        wait_for_logs(lab, function.name, key=last_photo(lab))
+    for branch in lab.branches:
+        wait_for_logs(lab, branch.name, key=last_photo(lab))
     bill = cost(lab)
     used = {(line.item, line.counted.split()[0]): line.quantity for line in bill.used}
     assert used["SNS publishes", "one"] == 1

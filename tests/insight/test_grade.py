@@ -39,7 +39,7 @@ def test_marks_come_with_reasons(ann_and_bob):
         "results: a photo was uploaded is none, not at least one",
     )
     assert {part.name: part.share for part in sheet.parts if part.share < 1} == {
-        "functions": pytest.approx(1 - 1 / 15 / 6),
+        "functions": pytest.approx(1 - 1 / 15 / 9),
         "results": 0,
     }
     assert sheet.score == 79

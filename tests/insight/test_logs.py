@@ -1,4 +1,4 @@
-"""Log lines become requests, whatever the format and however they ended."""
+"""Log lines become invocations, whatever the format and however they ended."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -32,27 +32,27 @@ START, END = f"START RequestId: {ID} Version: $LATEST\n", f"END RequestId: {ID}\
 
 
 def one(*texts):
-    (request,) = parse_log(lines(*texts))
-    return request
+    (invocation,) = parse_log(lines(*texts))
+    return invocation
 
 
 def test_a_cold_start_in_the_text_format():
-    request = one(INIT, START, "hello\n", END, report(more="Init Duration: 110.10 ms\t"))
-    assert request.request_id == ID
-    assert request.stream == STREAM
-    assert request.started == BEGAN + timedelta(milliseconds=10)
-    assert (request.cold, request.status, request.error) == (True, "ok", "")
-    assert (request.duration_ms, request.billed_ms, request.init_ms) == (3.01, 4, 110.10)
-    assert (request.memory_mb, request.max_memory_mb) == (128, 36)
-    assert len(request.lines) == 5
+    invocation = one(INIT, START, "hello\n", END, report(more="Init Duration: 110.10 ms\t"))
+    assert invocation.request_id == ID
+    assert invocation.stream == STREAM
+    assert invocation.started == BEGAN + timedelta(milliseconds=10)
+    assert (invocation.cold, invocation.status, invocation.error) == (True, "ok", "")
+    assert (invocation.duration_ms, invocation.billed_ms, invocation.init_ms) == (3.01, 4, 110.10)
+    assert (invocation.memory_mb, invocation.max_memory_mb) == (128, 36)
+    assert len(invocation.lines) == 5
 
 
 def test_a_warm_start_has_no_init():
-    request = one(START, END, report())
-    assert (request.cold, request.init_ms, request.status) == (False, None, "ok")
+    invocation = one(START, END, report())
+    assert (invocation.cold, invocation.init_ms, invocation.status) == (False, None, "ok")
 
 
-def test_two_requests_in_one_stream_share_nothing():
+def test_two_invocations_in_one_stream_share_nothing():
     other = [text.replace(ID, OTHER) for text in (START, "second\n", END, report(duration="9.50"))]
     first, second = parse_log(lines(INIT, START, "first\n", END, report(more="Init Duration: 1.00 ms\t"), *other))
     assert (first.cold, second.cold) == (True, False)
@@ -72,31 +72,31 @@ def test_interleaved_streams_are_kept_apart():
 
 def test_an_unhandled_exception_is_an_error_with_its_traceback():
     traceback = "[ERROR] KeyError: 'Records'\nTraceback (most recent call last):\n\u00a0\u00a0File \"x.py\", line 3\n"
-    request = one(START, traceback, END, report())
-    assert (request.status, request.error) == ("error", "KeyError: 'Records'")
-    assert any("Traceback" in line.text for line in request.lines)
+    invocation = one(START, traceback, END, report())
+    assert (invocation.status, invocation.error) == ("error", "KeyError: 'Records'")
+    assert any("Traceback" in line.text for line in invocation.lines)
 
 
 def test_what_the_function_itself_logs_as_an_error_is_no_failed_invocation():
-    request = one(START, f"[ERROR]\t2026-11-23T09:00:00.000Z\t{ID}\tsomething odd\n", END, report())
-    assert request.status == "ok"
+    invocation = one(START, f"[ERROR]\t2026-11-23T09:00:00.000Z\t{ID}\tsomething odd\n", END, report())
+    assert invocation.status == "ok"
 
 
 def test_a_timeout():
     said = f"2026-11-23T09:00:03.000Z {ID} Task timed out after 3.00 seconds\n\n"
-    request = one(START, said, END, report(duration="3000.00", billed="3000", more="Status: timeout"))
-    assert (request.status, request.error) == ("timeout", "Task timed out after 3.00 seconds.")
-    assert request.duration_ms == 3000
+    invocation = one(START, said, END, report(duration="3000.00", billed="3000", more="Status: timeout"))
+    assert (invocation.status, invocation.error) == ("timeout", "Task timed out after 3.00 seconds.")
+    assert invocation.duration_ms == 3000
 
 
 def test_out_of_memory():
-    request = one(START, END, report(used="128", more="Status: error\tError Type: Runtime.OutOfMemory"))
-    assert (request.status, request.error) == ("out of memory", "The function needed more than its 128 MB.")
+    invocation = one(START, END, report(used="128", more="Status: error\tError Type: Runtime.OutOfMemory"))
+    assert (invocation.status, invocation.error) == ("out of memory", "The function needed more than its 128 MB.")
 
 
 def test_a_process_that_exits():
-    request = one(START, END, report(more="Status: error\tError Type: Runtime.ExitError"))
-    assert (request.status, request.error) == ("error", "Runtime.ExitError")
+    invocation = one(START, END, report(more="Status: error\tError Type: Runtime.ExitError"))
+    assert (invocation.status, invocation.error) == ("error", "Runtime.ExitError")
 
 
 FAILED_INIT = (
@@ -107,31 +107,31 @@ FAILED_INIT = (
 )
 
 
-def test_a_failed_init_belongs_to_the_request_that_caused_it():
-    request = one(*FAILED_INIT, START, END, report(more="Status: error\tError Type: Runtime.ImportModuleError"))
-    assert (request.status, request.init_ms, request.cold) == ("init error", 95.31, True)
-    assert "Unable to import module 'nope'" in request.error
+def test_a_failed_init_belongs_to_the_invocation_that_caused_it():
+    invocation = one(*FAILED_INIT, START, END, report(more="Status: error\tError Type: Runtime.ImportModuleError"))
+    assert (invocation.status, invocation.init_ms, invocation.cold) == ("init error", 95.31, True)
+    assert "Unable to import module 'nope'" in invocation.error
 
 
-def test_an_init_that_fails_twice_fails_the_request_whatever_the_report_says():
+def test_an_init_that_fails_twice_fails_the_invocation_whatever_the_report_says():
     again = FAILED_INIT[2].replace("Phase: init", "Phase: invoke")
-    request = one(*FAILED_INIT, FAILED_INIT[1], again, START, END, report())
-    assert request.status == "init error"
+    invocation = one(*FAILED_INIT, FAILED_INIT[1], again, START, END, report())
+    assert invocation.status == "init error"
 
 
 def test_an_init_that_succeeds_at_the_second_try_is_ok():
     timed_out = "INIT_REPORT Init Duration: 9999.00 ms\tPhase: init\tStatus: timeout\n"
-    request = one(INIT, timed_out, START, END, report())
-    assert (request.status, request.error) == ("ok", "")
+    invocation = one(INIT, timed_out, START, END, report())
+    assert (invocation.status, invocation.error) == ("ok", "")
 
 
-def test_a_restart_in_the_same_stream_belongs_to_the_next_request():
+def test_a_restart_in_the_same_stream_belongs_to_the_next_invocation():
     second = (START, END, report())
     first, second = parse_log(lines(START, END, report(), INIT, *(t.replace(ID, OTHER) for t in second)))
     assert (first.cold, second.cold) == (False, True)
 
 
-def test_each_request_knows_when_its_environment_began():
+def test_each_invocation_knows_when_its_environment_began():
     second = [text.replace(ID, OTHER) for text in (START, END, report())]
     first, second = parse_log(lines(INIT, START, END, report(), *second))
     assert (first.loaded, second.loaded) == (BEGAN, BEGAN)
@@ -140,15 +140,15 @@ def test_each_request_knows_when_its_environment_began():
 
 
 def test_without_a_report_it_is_still_running():
-    request = one(INIT, START)
-    assert (request.status, request.finished, request.ended) == ("running", False, None)
-    assert request.cold
-    assert "not ended" in request.sentence()
+    invocation = one(INIT, START)
+    assert (invocation.status, invocation.finished, invocation.ended) == ("running", False, None)
+    assert invocation.cold
+    assert "not ended" in invocation.sentence()
 
 
 def test_nothing_gives_nothing():
     assert parse_log([]) == ()
-    assert parse_log(lines("a line of no request\n")) == ()
+    assert parse_log(lines("a line of no invocation\n")) == ()
 
 
 def json_lines(status="success", **metrics):
@@ -162,30 +162,30 @@ def json_lines(status="success", **metrics):
 
 
 def test_the_json_format_says_the_same():
-    request = one(*map(json.dumps, json_lines(initDurationMs=110.1)))
-    assert (request.request_id, request.cold, request.status) == (ID, True, "ok")
-    assert (request.duration_ms, request.billed_ms, request.init_ms) == (3.01, 114, 110.1)
-    assert (request.memory_mb, request.max_memory_mb) == (128, 36)
+    invocation = one(*map(json.dumps, json_lines(initDurationMs=110.1)))
+    assert (invocation.request_id, invocation.cold, invocation.status) == (ID, True, "ok")
+    assert (invocation.duration_ms, invocation.billed_ms, invocation.init_ms) == (3.01, 114, 110.1)
+    assert (invocation.memory_mb, invocation.max_memory_mb) == (128, 36)
 
 
 def test_an_exception_in_the_json_format():
     said = {"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "'Records'", "requestId": ID}
     before, start, _, end = json_lines("error")
-    request = one(*map(json.dumps, (before, start, said, end)))
-    assert (request.status, request.error) == ("error", "KeyError: 'Records'")
+    invocation = one(*map(json.dumps, (before, start, said, end)))
+    assert (invocation.status, invocation.error) == ("error", "KeyError: 'Records'")
 
 
 def test_a_timeout_in_the_json_format():
-    request = one(*map(json.dumps, json_lines("timeout")))
-    assert request.status == "timeout"
+    invocation = one(*map(json.dumps, json_lines("timeout")))
+    assert invocation.status == "timeout"
 
 
 def test_a_failed_init_in_the_json_format():
     record = {"phase": "init", "status": "error", "errorType": "Runtime.X", "metrics": {"durationMs": 7.5}}
     before, start, _, end = json_lines("error")
     failed = {"time": "t", "type": "platform.initReport", "record": record}
-    request = one(*map(json.dumps, (before, failed, start, end)))
-    assert (request.status, request.init_ms) == ("init error", 7.5)
+    invocation = one(*map(json.dumps, (before, failed, start, end)))
+    assert (invocation.status, invocation.init_ms) == ("init error", 7.5)
 
 
 RESIZED = {"event": "resized", "source_key": "ingest/AWS.jpg", "output_key": "web/WebImage-AWS.jpg"}
@@ -193,24 +193,26 @@ REFUSED = {"event": "failed", "source_key": "ingest/text.jpg", "reason": "not_an
 
 
 def test_the_functions_own_lines_say_what_it_did():
-    request = one(START, json.dumps(RESIZED) + "\n", json.dumps(REFUSED) + "\n", END, report())
-    assert [photo["event"] for photo in request.photos] == ["resized", "failed"]
-    assert request.did == "resized ingest/AWS.jpg; failed ingest/text.jpg (not_an_image)"
+    invocation = one(START, json.dumps(RESIZED) + "\n", json.dumps(REFUSED) + "\n", END, report())
+    assert [photo["event"] for photo in invocation.photos] == ["resized", "failed"]
+    assert invocation.did == "resized ingest/AWS.jpg; failed ingest/text.jpg (not_an_image)"
 
 
 @pytest.mark.parametrize("message", [json.dumps(RESIZED), RESIZED])
 def test_in_the_json_format_they_are_found_in_lambdas_wrapping(message):
     before, start, said, end = json_lines()
-    request = one(*map(json.dumps, (before, start, {**said, "message": message}, end)))
-    assert request.did == "resized ingest/AWS.jpg"
+    invocation = one(*map(json.dumps, (before, start, {**said, "message": message}, end)))
+    assert invocation.did == "resized ingest/AWS.jpg"
 
 
 @pytest.fixture
 def logs():
     second = [t.replace(ID, OTHER) for t in (START, "[ERROR] OSError: odd\n", END, report())]
     all_lines = lines(INIT, START, json.dumps(RESIZED), END, report()) + lines(*second, stream="other", first_ms=60_000)
-    requests = parse_log(all_lines)
-    return FunctionLogs("CreateWebImage", "/aws/lambda/CreateWebImage", (STREAM, "other"), requests, tuple(all_lines))
+    invocations = parse_log(all_lines)
+    return FunctionLogs(
+        "CreateWebImage", "/aws/lambda/CreateWebImage", (STREAM, "other"), invocations, tuple(all_lines)
+    )
 
 
 def test_logs_can_be_selected_by_stream_text_and_time(logs):
@@ -225,7 +227,7 @@ def test_logs_tell_errors_and_photos(logs):
     assert [r.request_id for r in logs.about("ingest/AWS.jpg")] == [ID]
 
 
-def test_logs_show_one_row_a_request(logs):
+def test_logs_show_one_row_an_invocation(logs):
     shown = str(logs)
     assert "invoked 2 times in 2 environments: 1 cold, 1 with an error" in shown
     assert "36 of 128 MB" in shown

@@ -1,11 +1,13 @@
 """Survey, logs and trace on a lab that is really there."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from labkit import (
     catch_up,
+    configure_function,
     create_queues,
     create_topic,
     queue_depths,
@@ -26,6 +28,12 @@ from labkit.steps.send_again import SentAgain
 from labkit.waiting import wait_until
 
 
+def allowing(account, arn):
+    """A policy that lets one account do everything, and no service anything."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "*", "Resource": arn}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def uploaded(lab, photo, name):
     """A photo whose results and REPORT lines are all there, under a name that no other test of the session uses."""
     upload = upload_photo(lab, sample(photo), name=name)
@@ -38,7 +46,7 @@ def uploaded(lab, photo, name):
 def test_in_an_empty_account_everything_is_missing(lab):
     parts = survey(lab).parts
     assert {part.state for part in parts} == {MISSING}
-    assert len(parts) == 4 + 3 * 7
+    assert len(parts) == 5 + 3 * 9
 
 
 def test_what_is_made_is_seen_and_the_rest_is_missing(lab):
@@ -67,25 +75,53 @@ def test_a_survey_changes_nothing(built_lab):
 def test_what_is_broken_is_failing_with_the_reason(lab):
     catch_up(lab, to=4)
     sqs, sns, awslambda = lab.client("sqs"), lab.client("sns"), lab.client("lambda")
-    thumbnail, web, _ = FUNCTIONS
-    dead = sqs.get_queue_url(QueueName=lab.settings.dead_letter_queue_name(thumbnail))["QueueUrl"]
+    thumbnail, web, _ = lab.branches
+    dead = sqs.get_queue_url(QueueName=thumbnail.dead_letter_queue_name)["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody="a dead letter")
-    queue = sqs.get_queue_url(QueueName=lab.settings.queue_name(web))["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
-    topic = lab.arn("sns", lab.settings.topic_name)
-    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}')
-    mappings = awslambda.list_event_source_mappings(FunctionName=lab.settings.function_name(web))
+    queue = sqs.get_queue_url(QueueName=web.queue_name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": allowing(lab.definition.account, web.queue_arn)})
+    topic = lab.definition.topic_arn
+    policy = allowing(lab.definition.account, topic)
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    mappings = awslambda.list_event_source_mappings(FunctionName=web.function_name)
     uuid = mappings["EventSourceMappings"][0]["UUID"]
     awslambda.update_event_source_mapping(UUID=uuid, Enabled=False)
     wait_until(
         lambda: awslambda.get_event_source_mapping(UUID=uuid)["State"] == "Disabled", what="the trigger", seconds=20
     )
     found = survey(lab)
-    assert found.find("dead-letter queue", "CreateThumbnail").trouble == "1 dead letter"
-    assert found.find("queue", "CreateWebImage").trouble == "its policy does not let the topic send"
-    assert found.find("topic").trouble == "its policy does not let S3 publish"
-    assert found.find("trigger", "CreateWebImage").trouble == "disabled"
-    assert len(found.in_state(FAILING)) == 4
+    said = {(part.kind, part.function): part.trouble for part in found.in_state(FAILING)}
+    assert list(said) == [
+        ("topic policy", ""),
+        ("dead-letter queue", "CreateThumbnail"),
+        ("queue policy", "CreateWebImage"),
+        ("trigger", "CreateWebImage"),
+    ]
+    topic_policy, dead_letters, queue_policy, trigger = said.values()
+    assert topic_policy.startswith("It does not let S3 publish for this bucket: ")
+    assert dead_letters == "1 message could not be handled: in " + thumbnail.dead_letter_queue_name
+    assert queue_policy.startswith(f"It does not let the topic send to {web.queue_name}: ")
+    assert trigger == "It is disabled. 0 messages are in the queue"
+
+
+def test_a_policy_that_nobody_has_set_yet_is_missing_and_not_failing(lab):
+    catch_up(lab, to=1)
+    create_queues(lab)
+    found = survey(lab)
+    assert {part.state for part in found.parts if part.kind in ("topic policy", "queue policy")} == {MISSING}
+    assert found.in_state(FAILING) == ()
+
+
+def test_what_works_otherwise_than_the_step_made_it_is_different_and_what_may_break_is_risky(lab):
+    catch_up(lab, to=4)
+    configure_function(lab, "CreateThumbnail", MemorySize=1024)
+    logs, web = lab.client("logs"), lab.branch("CreateWebImage")
+    logs.delete_log_group(logGroupName=web.log_group)
+    found = survey(lab)
+    assert found.find("function", "CreateThumbnail").state == "different"
+    assert "1024" in found.find("function", "CreateThumbnail").trouble
+    assert found.find("logs", "CreateWebImage").state == MISSING
+    assert "1 different" in found.sentence()
 
 
 def test_the_log_group_of_a_function_that_is_not_there_is_no_error(lab):
@@ -94,21 +130,21 @@ def test_the_log_group_of_a_function_that_is_not_there_is_no_error(lab):
     assert "only after the first invocation" in str(logs)
 
 
-def test_a_photo_leaves_one_request_in_each_functions_log(built_lab):
+def test_a_photo_leaves_one_invocation_in_each_functions_log(built_lab):
     key = uploaded(built_lab, "HappyFace.jpg", "logged-once.jpg")
     for function in FUNCTIONS:
-        (request,) = read_logs(built_lab, function.name).about(key)
-        assert request.status == "ok"
-        assert request.duration_ms > 0
-        assert request.memory_mb == built_lab.settings.function_memory_mb
-        assert 0 < request.max_memory_mb <= request.memory_mb
-        assert request.did == f"resized {key}"
+        (invocation,) = read_logs(built_lab, function.name).about(key)
+        assert invocation.status == "ok"
+        assert invocation.duration_ms > 0
+        assert invocation.memory_mb == built_lab.definition.function_memory_mb
+        assert 0 < invocation.max_memory_mb <= invocation.memory_mb
+        assert invocation.did == f"resized {key}"
 
 
 def test_logs_since_leave_out_what_is_older(built_lab):
     uploaded(built_lab, "AWS.jpg", "logged-since.jpg")
-    assert read_logs(built_lab, "CreateWebImage", since="1h").requests
-    assert not read_logs(built_lab, "CreateWebImage", since=timedelta(microseconds=1)).requests
+    assert read_logs(built_lab, "CreateWebImage", since="1h").invocations
+    assert not read_logs(built_lab, "CreateWebImage", since=timedelta(microseconds=1)).invocations
 
 
 def test_a_photo_is_traced_through_three_branches(built_lab):
@@ -116,7 +152,7 @@ def test_a_photo_is_traced_through_three_branches(built_lab):
     traced = trace(built_lab, key)
     assert [branch.outcome for branch in traced.branches] == ["resized"] * 3
     assert len({branch.sqs_message_id for branch in traced.branches}) == 3
-    assert len({branch.attempts[0].request.request_id for branch in traced.branches}) == 3
+    assert len({branch.attempts[0].invocation.request_id for branch in traced.branches}) == 3
     assert all(branch.result_bytes for branch in traced.branches)
     assert 0 < traced.seconds() < 60
     assert sum(ms for _, ms in traced.where_time_went()) == pytest.approx(traced.seconds() * 1000, rel=0.01)
@@ -161,7 +197,7 @@ def test_an_event_of_a_photo_that_is_not_there_is_not_sent(built_lab):
 def test_the_depth_of_the_queues(lab):
     assert queue_depths(lab).queues == ()
     create_queues(lab)
-    url = lab.client("sqs").get_queue_url(QueueName=lab.settings.queue_name(FUNCTIONS[0]))["QueueUrl"]
+    url = lab.client("sqs").get_queue_url(QueueName=lab.branches[0].queue_name)["QueueUrl"]
     lab.client("sqs").send_message(QueueUrl=url, MessageBody="hello")
     assert len(queue_depths(lab).queues) == 6
     assert "1 message in 6 queues" in str(queue_depths(lab))

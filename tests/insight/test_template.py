@@ -1,11 +1,13 @@
-"""The template is written from what stands in AWS, holds no name of this account, and CloudFormation would take it."""
+"""The template is written from the definition alone, holds no name of this account, and CloudFormation takes it."""
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from labkit import LabError, catch_up, compare_template, configure_function, export_template, lint_template
+from labkit import catch_up, compare_template, configure_function, export_template, lint_template, redefine_lab
+from labkit.settings import FUNCTIONS, THUMBNAIL
 
 
 def test_every_part_of_the_lab_is_a_resource(built_lab):
@@ -31,7 +33,7 @@ def test_it_makes_a_lab_anywhere_and_beside_this_one(built_lab):
     template = export_template(built_lab)
     text = json.dumps({name: value for name, value in template.document.items() if name != "Parameters"})
     assert built_lab.connection.account not in text
-    assert built_lab.settings.suffix not in text
+    assert built_lab.definition.suffix not in text
     assert built_lab.connection.region not in text
     named = ("TopicName", "QueueName", "BucketName", "RoleName", "LogGroupName", "FunctionName")
     names = [
@@ -43,14 +45,32 @@ def test_it_makes_a_lab_anywhere_and_beside_this_one(built_lab):
     ]
     assert len(names) == 1 + 6 + 1 + 3 + 3 + 3
     assert all(re.fullmatch(r"(/aws/lambda/)?\$\{Prefix\}.+-\$\{Suffix\}", name["Fn::Sub"]) for name in names)
-    assert built_lab.settings.prefix not in text
+    assert built_lab.definition.prefix not in text
 
 
-def test_settings_are_those_of_aws_not_those_of_the_project(new_lab):
-    lab = new_lab()
+def test_it_needs_neither_a_lab_that_is_made_nor_a_call(new_lab):
+    lab = redefine_lab(new_lab(), function_memory_mb=1024)
+    before = lab.connection.calls.total
+    template = export_template(lab)
+    assert template.resources["WebImageFunction"]["Properties"]["MemorySize"] == 1024
+    assert lab.connection.calls.total == before
     catch_up(lab, to=4)
-    configure_function(lab, "CreateWebImage", MemorySize=1024)
-    assert export_template(lab).resources["WebImageFunction"]["Properties"]["MemorySize"] == 1024
+    assert export_template(lab).document == template.document
+    assert compare_template(template, lab).same
+
+
+def test_a_fourth_function_is_eight_more_resources(new_lab):
+    grey = replace(THUMBNAIL, name="CreateGreyImage", queue="grey-queue", folder="grey/")
+    three = new_lab()
+    four = redefine_lab(three, functions=(*FUNCTIONS, grey))
+    more = set(export_template(four).resources) - set(export_template(three).resources)
+    assert more == {
+        f"GreyImage{part}"
+        for part in (
+            *("DeadLetterQueue", "Queue", "QueuePolicy", "Subscription"),
+            *("Role", "Logs", "Function", "Trigger"),
+        )
+    }
 
 
 def test_s3_may_publish_before_it_is_told_to(built_lab):
@@ -82,11 +102,11 @@ def test_drift_is_found(new_lab):
     assert comparison.sentence() == "27 of 28 resources are as the template says; 1 differ."
 
 
-def test_a_lab_with_a_part_missing_has_no_template(lab):
-    catch_up(lab, to=2)
-    with pytest.raises(LabError, match="no bucket with a notification") as caught:
-        export_template(lab)
-    assert caught.value.hint() == "catch_up(lab, to=3) makes it; a template wants all of steps 1 to 4."
+def test_what_is_not_made_yet_is_a_difference(lab):
+    catch_up(lab, to=1)
+    comparison = compare_template(export_template(lab), lab)
+    assert {(d.field, d.template, d.live) for d in comparison.differences} == {("exists", "True", "False")}
+    assert comparison.sentence() == "1 of 28 resources are as the template says; 27 differ."
 
 
 def test_without_cfn_lint_it_says_that_nobody_read_it(monkeypatch, built_lab):

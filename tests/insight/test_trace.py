@@ -18,7 +18,7 @@ SENT_MS = 20  # after the event
 MS = {"download": 30.0, "decode": 100.0, "resize": 40.0, "encode": 10.0, "upload": 20.0}
 
 
-def request(
+def invocation(
     function,
     *,
     at_ms,
@@ -30,7 +30,7 @@ def request(
     outcome="resized",
     sent_ms=SENT_MS,
 ):
-    """One request on the photo, starting so many ms after the event, after its init."""
+    """One invocation on the photo, starting so many ms after the event, after its init."""
     start = EVENT + timedelta(milliseconds=at_ms)
     photo = {
         "event": outcome,
@@ -62,8 +62,8 @@ def request(
     return parsed
 
 
-def trace_of(**requests):
-    by_name = {function.name: requests.get(function.name, []) for function in FUNCTIONS}
+def trace_of(**invocations):
+    by_name = {function.name: invocations.get(function.name, []) for function in FUNCTIONS}
     results = {function.name: {"ContentLength": 1000} for function in FUNCTIONS}
     return assemble_trace(KEY, FUNCTIONS, by_name, results)
 
@@ -72,9 +72,9 @@ def trace_of(**requests):
 def whole():
     """Three branches; the web one starts cold."""
     return trace_of(
-        CreateThumbnail=[request(THUMBNAIL, at_ms=30)],
-        CreateWebImage=[request(WEB, at_ms=830, init_ms=800)],
-        CreateMobileImage=[request(FUNCTIONS[2], at_ms=35)],
+        CreateThumbnail=[invocation(THUMBNAIL, at_ms=30)],
+        CreateWebImage=[invocation(WEB, at_ms=830, init_ms=800)],
+        CreateMobileImage=[invocation(FUNCTIONS[2], at_ms=35)],
     )
 
 
@@ -125,8 +125,8 @@ def test_it_says_where_the_time_went(whole):
 
 
 def test_a_retry_is_a_second_attempt_after_the_message_was_hidden():
-    first = request(THUMBNAIL, at_ms=30, run_ms=100, outcome="failed")
-    second = request(THUMBNAIL, at_ms=60_000, request_id="r2", receive=2)
+    first = invocation(THUMBNAIL, at_ms=30, run_ms=100, outcome="failed")
+    second = invocation(THUMBNAIL, at_ms=60_000, request_id="r2", receive=2)
     trace = trace_of(CreateThumbnail=[second, first])
     branch = trace.branches[0]
     assert [attempt.receive_count for attempt in branch.attempts] == [1, 2]
@@ -138,23 +138,23 @@ def test_a_retry_is_a_second_attempt_after_the_message_was_hidden():
 def test_of_two_events_of_one_photo_the_latest_is_followed():
     trace = trace_of(
         CreateThumbnail=[
-            request(THUMBNAIL, at_ms=30),
-            request(THUMBNAIL, at_ms=9_000, request_id="r2", sns="sns-2", sent_ms=8_990),
+            invocation(THUMBNAIL, at_ms=30),
+            invocation(THUMBNAIL, at_ms=9_000, request_id="r2", sns="sns-2", sent_ms=8_990),
         ]
     )
     assert trace.sns_message_id == "sns-2"
-    assert [attempt.request.request_id for attempt in trace.branches[0].attempts] == ["r2"]
+    assert [attempt.invocation.request_id for attempt in trace.branches[0].attempts] == ["r2"]
 
 
 def test_a_branch_that_logged_nothing_says_so(whole):
-    trace = trace_of(CreateThumbnail=[request(THUMBNAIL, at_ms=30)])
+    trace = trace_of(CreateThumbnail=[invocation(THUMBNAIL, at_ms=30)])
     assert trace.branches[1].outcome == "nothing logged yet"
     assert "nothing logged yet" in str(trace)
     assert "1 of 3 results" in trace.sentence()
 
 
 def test_clocks_that_disagree_make_no_negative_time():
-    trace = trace_of(CreateThumbnail=[request(THUMBNAIL, at_ms=-5)])
+    trace = trace_of(CreateThumbnail=[invocation(THUMBNAIL, at_ms=-5)])
     assert all(span.ms >= 0 and span.end >= span.start for span in trace.spans())
 
 
@@ -175,6 +175,6 @@ def test_the_timeline_is_a_small_picture_and_a_table(whole):
 
 
 def test_the_timeline_of_a_retry_is_drawn_too():
-    trace = trace_of(CreateThumbnail=[request(THUMBNAIL, at_ms=30, outcome="failed")])
+    trace = trace_of(CreateThumbnail=[invocation(THUMBNAIL, at_ms=30, outcome="failed")])
     assert "failed: s3_unreachable" in trace.branches[0].outcome
     assert timeline(trace).table

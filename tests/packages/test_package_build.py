@@ -10,13 +10,27 @@ import subprocess
 import sys
 import sysconfig
 from importlib.metadata import distribution
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tqdm import tqdm
 
-from labkit.packages import FUNCTIONS, PackageError, Target, build_package, build_packages, inspect_package, runtimes
+from labkit.packages import (
+    FUNCTIONS,
+    PackageError,
+    Target,
+    build,
+    build_package,
+    build_packages,
+    inspect_package,
+    pillow,
+    runtimes,
+)
 from labkit.packages.elf import read_shared_object, without_debug_info
 from labkit.packages.target import installed_pillow
 
@@ -105,11 +119,41 @@ def test_another_process_at_another_time_builds_the_same_bytes(package, tmp_path
     assert done.stdout.strip() == package.sha256
 
 
-def test_a_second_build_is_a_look_up(package, cache):
+def test_a_second_build_is_a_look_up(package, cache, monkeypatch):
+    monkeypatch.setattr(pillow, "pruned", None)  # which nobody asks
     said = []
     again = build_package("CreateThumbnail", Target.host(), cache=cache, progress=said.append)
     assert again == package
     assert said == []
+
+
+def test_a_change_in_any_of_pillow_s_files_is_seen(tmp_path):
+    """Even one that leaves its size and its date as they were."""
+    files = {f"PIL/{name}": tmp_path / name for name in ("Image.py", "ImageFile.py")}
+    for path in files.values():
+        path.write_text("x = 1")
+
+    def digest():
+        contents = {name: path.read_bytes() for name, path in files.items()}
+        return pillow.Part(files.values(), lambda: contents, tmp_path).digest
+
+    before = digest()
+    for path in files.values():
+        about = path.stat()
+        path.write_text("x = 2")
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+        assert digest() != before
+        path.write_text("x = 1")
+        assert digest() == before
+
+
+def test_a_change_in_the_code_that_builds_is_seen(package, cache, monkeypatch):
+    changed = cache / "build.py"
+    changed.write_text("# another way to build\n")
+    monkeypatch.setattr(build, "__file__", str(changed))
+    other = build_package("CreateThumbnail", Target.host(), cache=cache)
+    assert other.path != package.path
+    assert other.sha256 == package.sha256
 
 
 def test_another_source_is_another_package(package, tmp_path, cache):
@@ -284,7 +328,7 @@ def test_a_broken_wheel_is_named(tmp_path):
     target = Target("python3.10", "x86_64")  # no host of this lab, which would use its own Pillow
     path = wheel_for(target, tmp_path / "wheels")
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(PackageError, match="is no wheel") as caught:
+    with pytest.raises(PackageError, match="is not a wheel") as caught:
         build_package("CreateWebImage", target, cache=tmp_path)
     assert "Delete that file" in caught.value.hint()
 
@@ -318,13 +362,15 @@ def test_a_pillow_from_elsewhere_than_a_wheel_is_for_this_machine_only(monkeypat
     assert Target.host().local
 
 
+@pytest.fixture(scope="session")
+def core():
+    """Pillow's core as its wheel brings it."""
+    (file,) = [file for file in distribution("pillow").files if re.match(r"PIL/_imaging\..*so$", str(file))]
+    return file.locate().read_bytes()
+
+
 @on_linux
-def test_debug_information_goes_and_nothing_else_changes():
-    (core,) = [
-        file.locate().read_bytes()
-        for file in distribution("pillow").files
-        if re.match(r"PIL/_imaging\..*so$", str(file))
-    ]
+def test_debug_information_goes_and_nothing_else_changes(core):
     lean = without_debug_info(core)
     assert len(lean) == len(core)
     assert read_shared_object(lean) == read_shared_object(core)
@@ -333,12 +379,25 @@ def test_debug_information_goes_and_nothing_else_changes():
 
 
 @on_linux
-def test_a_binary_that_claims_endless_needs_is_read_to_its_end(files):
-    core = bytearray(next(data for name, data in files.items() if name.startswith("PIL/_imaging.")))
-    entry = core.index(struct.pack("<Q", 0x6FFFFFFF))  # DT_VERNEEDNUM
-    told = read_shared_object(bytes(core))
-    core[entry + 8 : entry + 16] = struct.pack("<Q", 1 << 62)
-    assert read_shared_object(bytes(core)) == told
+def test_a_binary_that_claims_endless_needs_is_read_to_its_end(core):
+    told = read_shared_object(core)
+    elf = ELFFile(BytesIO(core))
+    number = elf.get_section_index(".gnu.version_r")
+    count = elf["e_shoff"] + number * elf["e_shentsize"] + 44  # sh_info: how many libraries' versions it needs
+    assert read_shared_object(core[:count] + b"\xff" * 4 + core[count + 4 :]) == told
+
+
+@on_linux
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_spoilt_binary_is_read_or_refused(core, data):
+    spoilt = bytearray(core)
+    for place in data.draw(st.lists(st.integers(0, 2000) | st.integers(0, len(core) - 1), min_size=1, max_size=6)):
+        spoilt[place] = data.draw(st.integers(0, 255))
+    try:
+        assert read_shared_object(bytes(spoilt)).machine
+    except ValueError as error:
+        assert "ELF" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("data", [b"", b"\x7fELF", b"\x7fELF" + bytes(60), b"#!/bin/sh\n" * 20])

@@ -12,14 +12,15 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, S3Backend
 
 import labkit
-from labkit import open_lab
+from labkit import FunctionSettings, open_lab
 from labkit.packages import Package
-from labkit.steps import functions
 
 from .account import contents
 from .decoys import make_decoys, zip_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+# A function beside the original's, as a student adds one.
+GREY = FunctionSettings("CreateGreyImage", "grey-queue", "grey/", "GreyImage-", (800, 800), "Create a grey image.")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ class Account:
 @pytest.fixture
 def account(aws_files, monkeypatch, tmp_path):
     """moto takes every request in boto3's own event system, before it would leave this machine."""
-    monkeypatch.setattr(functions, "build_package", _stub_package(tmp_path / "stub.zip"))
+    monkeypatch.setattr("labkit.resources.function.build_package", _stub_package(tmp_path / "stub.zip"))
     # moto reads no conditions: it would take "no requests without TLS" for "no requests".
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     monkeypatch.setattr(S3Backend, "create_bucket", _create_bucket_with_tags)
@@ -119,7 +120,7 @@ def do_the_lab(lab):
     labkit.allow_s3_to_publish(lab)
     labkit.create_event_notification(lab)
     labkit.create_roles(lab)
-    first = lab.settings.functions[0].name
+    first = lab.branches[0].name
     labkit.create_function(lab, first)
     labkit.upload_code(lab, first)
     labkit.set_handler(lab, first)

@@ -108,3 +108,13 @@ def make_decoys(session, *, account, region, name="decoy", **client_options):
     )
     client("logs").create_log_group(logGroupName=f"/aws/lambda/CreateThumbnail-{name}")
     return {"topic": topic, "queue": queue, "bucket": bucket, "role": role}
+
+
+def let_everything(session, role, **client_options):
+    """Make it a role such as Academy's LabRole, which may do more than the lab needs."""
+    statement = {"Effect": "Allow", "Action": ["s3:*", "sqs:*", "logs:*"], "Resource": "*"}
+    session.client("iam", **client_options).put_role_policy(
+        RoleName=role,
+        PolicyName="much",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from labkit import clean_up, runner
+from labkit import clean_up
 from labkit.cli import main
+from labkit.run import runner
 
 from .conftest import ACCOUNT, REGION, do_the_lab
 

@@ -7,10 +7,10 @@ process that is dead.
 
 import pytest
 
-from labkit import clean_up
+from labkit import FUNCTIONS, clean_up
 from labkit.steps.recovery import find_things, take_over
 
-from .conftest import do_the_lab
+from .conftest import GREY, do_the_lab
 
 
 class Crashed(Exception):
@@ -64,14 +64,14 @@ def begin(account, what, options):
     return lab
 
 
-def same_machine(account, lab, options):
-    """The journal is there."""
-    return account.open(workspace=lab.workspace, suffix=lab.settings.suffix, **options)
+def same_machine(account, lab):
+    """The journal is there: it knows what the lab was opened with."""
+    return account.open(workspace=lab.workspace)
 
 
-def another_machine(account, lab, options):
-    """The journal is not there: tags and the suffix are all there is to go by."""
-    again = account.open(suffix=lab.settings.suffix, **options)
+def another_machine(account, lab):
+    """The journal is not there: tags and the suffix are all there is to go by, and whose bucket it was."""
+    again = account.open(suffix=lab.definition.suffix, bucket=lab.definition.bucket)
     take_over(again, find_things(again))
     return again
 
@@ -86,7 +86,7 @@ def crashes(account, crash, what, options, points, reopen=same_machine):
             ACTS[what](lab)
         operation = crash.calls[-1]
         crash.revive()
-        again = reopen(account, lab, options)
+        again = reopen(account, lab)
         receipt = clean_up(again)
         after = account.contents()
         wrong = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
@@ -119,6 +119,10 @@ def existing(account):
     return {"bucket": account.decoys["bucket"], "role_arn": account.decoys["role"]}
 
 
+def a_fourth_function(account):
+    return {"functions": (*FUNCTIONS, GREY)}
+
+
 def changing(calls):
     """Where it matters that the answer is lost: after a call that only looks, all is as before the next one."""
     looks = ("Get", "List", "Head", "Describe")
@@ -127,7 +131,7 @@ def changing(calls):
 
 @pytest.mark.parametrize("reopen", [same_machine, another_machine])
 @pytest.mark.parametrize("what", ACTS)
-@pytest.mark.parametrize("things", [own, existing])
+@pytest.mark.parametrize("things", [own, existing, a_fourth_function])
 def test_a_crash_here_and_there_leaves_nothing_behind(account, crash, what, things, reopen):
     options = things(account)
     # A prime step, so that all kinds of calls have their turn; all of them have it in the slow tests.
@@ -147,7 +151,7 @@ def test_a_crash_before_any_call_leaves_nothing_behind(account, crash, what):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("what", ACTS)
-@pytest.mark.parametrize("things", [own, existing])
+@pytest.mark.parametrize("things", [own, existing, a_fourth_function])
 def test_an_answer_that_is_never_used_leaves_nothing_behind(account, crash, what, things):
     options = things(account)
     points = changing(calls_of(account, crash, what, options))
@@ -157,7 +161,7 @@ def test_an_answer_that_is_never_used_leaves_nothing_behind(account, crash, what
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("things", [own, existing])
+@pytest.mark.parametrize("things", [own, existing, a_fourth_function])
 def test_after_any_crash_another_machine_can_clean_up(account, crash, things):
     options = things(account)
     points = changing(calls_of(account, crash, "the lab", options))

@@ -4,10 +4,11 @@ import pytest
 
 from labkit import LabError, check_functions, check_notification, clean_up, create_bucket, inventory, upload_photo
 from labkit import sample as sample_photo
-from labkit.steps.notification import NOTIFICATION_NAME
+from labkit.settings import NOTIFICATION_NAME
 from labkit.steps.recovery import find_labs, find_things
 
 from .conftest import do_the_lab
+from .decoys import let_everything
 
 
 @pytest.fixture
@@ -98,11 +99,13 @@ def test_a_bucket_that_is_not_there_is_told(account, options):
 def test_an_existing_role_is_used_for_all_functions_and_stays(account, options):
     lab = account.open(role_arn=options["role_arn"])
     do_the_lab(lab)
+    lacking = [check for check in check_functions(lab).failures() if "role" in check.subject]
+    assert len(lacking) == 3
+    assert "does not allow sqs:ReceiveMessage" in lacking[0].evidence
+    assert lacking[0].hint == "Its owner has to allow that."
+    let_everything(account.session, "CreateThumbnail-role-decoy")
     client = account.session.client("lambda")
-    roles = {
-        client.get_function(FunctionName=lab.settings.function_name(f))["Configuration"]["Role"]
-        for f in lab.settings.functions
-    }
+    roles = {client.get_function(FunctionName=branch.function_name)["Configuration"]["Role"] for branch in lab.branches}
     assert roles == {options["role_arn"]}
     assert not {
         call
@@ -117,20 +120,20 @@ def test_an_existing_role_is_used_for_all_functions_and_stays(account, options):
 def test_what_is_found_from_another_machine_is_what_the_journal_has(account):
     lab = account.open()
     do_the_lab(lab)
-    found = find_things(account.open(suffix=lab.settings.suffix))
+    found = find_things(account.open(suffix=lab.definition.suffix))
     journal = {(e.kind, e.name) for e in lab.journal.entries()}
     # The notification and the photos go with the lab's own bucket, policies with what they are put on.
     gone_with_others = {"event notification", "object", "topic policy", "queue policy"}
     assert {(e.kind, e.name) for e in found.entries} == {(k, n) for k, n in journal if k not in gone_with_others}
     clean_up(lab)
-    assert find_things(account.open(suffix=lab.settings.suffix)).entries == ()
+    assert find_things(account.open(suffix=lab.definition.suffix)).entries == ()
 
 
 def test_the_bucket_that_a_lab_was_given_is_named_to_another_machine(account, options):
     lab = account.open(**options)
     do_the_lab(lab)
     with pytest.raises(LabError, match=f"worked in the bucket {options['bucket']}") as caught:
-        find_things(account.open(suffix=lab.settings.suffix))
+        find_things(account.open(suffix=lab.definition.suffix))
     assert options["bucket"] in caught.value.hint()
     clean_up(lab)
 
@@ -140,7 +143,7 @@ def test_all_labs_of_an_account_are_listed(account):
     do_the_lab(ann)
     do_the_lab(bob)
     labs = find_labs(account.open()).labs
-    assert set(labs) == {ann.settings.lab_id, bob.settings.lab_id}
+    assert set(labs) == {ann.definition.lab_id, bob.definition.lab_id}
     assert "somebody-elses" not in str(labs)
     clean_up(ann)
     clean_up(bob)

@@ -4,6 +4,7 @@ import pytest
 
 import labkit
 from labkit import LabError, clean_up
+from labkit.resources import Topic
 from labkit.steps import clean_up as cleaning
 
 from .conftest import do_the_lab
@@ -124,7 +125,7 @@ def test_what_stays_although_aws_took_the_order_is_told_and_kept_in_the_journal(
     lab = account.open()
     labkit.create_topic(lab)
     monkeypatch.setattr(cleaning, "GONE_WITHIN_S", 0.1)
-    monkeypatch.setitem(cleaning.KINDS, "topic", cleaning.Kind(lambda *_: True, cleaning.KINDS["topic"].delete))
+    monkeypatch.setattr(Topic, "exists", lambda _: True)
     with pytest.raises(LabError, match=r"1 left, though AWS took the order to delete: topic resize-image-topic-"):
         clean_up(lab)
     assert [entry.kind for entry in lab.journal.entries()] == ["topic"]
@@ -153,7 +154,7 @@ def test_a_function_that_lambda_gives_up_is_told_with_lambdas_reason(account):
     lab.connection.session.events.register_first("before-call.lambda.GetFunction", failed)
     with pytest.raises(LabError, match="did not become ready") as caught:
         labkit.create_function(lab, "CreateThumbnail")
-    name = lab.settings.function_name(lab.settings.functions[0])
+    name = lab.branches[0].function_name
     assert "AWS said: The image is no longer there." in str(caught.value)
     assert caught.value.hint().endswith(f"lab.client('lambda').delete_function(FunctionName={name!r}).")
     gave_up.clear()

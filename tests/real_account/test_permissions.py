@@ -85,7 +85,7 @@ def called(account):
     labkit.check_results(lab, upload.key)
     labkit.list_results(lab)
     labkit.survey(lab)
-    elsewhere = account.open(suffix=lab.settings.suffix)
+    elsewhere = account.open(suffix=lab.definition.suffix)
     find_things(elsewhere)
     find_labs(elsewhere)
     clean_up(lab)

@@ -19,6 +19,8 @@ from .service_models import violations
 
 LIST = Path(__file__).parents[2] / "docs" / "requests.md"
 SEARCH = "Looking for a lab's things from another machine"
+CLEAN_UP = "Clean-up"
+LOOKS = ("Get", "List", "Head", "Describe")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -53,7 +55,7 @@ def recorded(account, **options):
     part("Waiting for the results", lambda: labkit.wait_for_results(lab, upload))
     part("Checks", lambda: check_all(lab, upload.key))
     part(SEARCH, lambda: (find_things(lab), find_labs(lab)))
-    part("Clean-up", lambda: clean_up(lab))
+    part(CLEAN_UP, lambda: clean_up(lab))
     return parts
 
 
@@ -129,8 +131,9 @@ def as_list(parts):
     for title, calls in parts.items():
         lines += ["", f"## {title}", "", "| service | operation | parameters |", "|---|---|---|"]
         rows = dict.fromkeys((c.service, c.operation, in_words(c.parameters)) for c in calls)
-        if title == SEARCH:
-            rows = sorted(rows)  # the account lists its things in no order
+        if title in (SEARCH, CLEAN_UP):  # the account lists its things in no order; what is deleted has one
+            looks = sorted(row for row in rows if row[1].startswith(LOOKS))
+            rows = [*looks, *(row for row in rows if not row[1].startswith(LOOKS))]
         lines += [f"| {service} | {operation} | {words} |" for service, operation, words in rows]
     count = sum(len(calls) for calls in parts.values())
     kinds = len({(c.service, c.operation) for calls in parts.values() for c in calls})

@@ -16,15 +16,15 @@ import pytest
 import labkit
 from labkit import LabError, catch_up, clean_up, open_lab
 from labkit.insight.permissions import permissions
+from labkit.resources.resource import found_or_none
+from labkit.resources.role import POLICY_NAME, role_policy
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.making import found_or_none
 from labkit.steps.recovery import find_labs, find_things, take_over
-from labkit.steps.roles import POLICY_NAME, role_policy
 from labkit.waiting import wait_until
 
 from . import ministack
 from .account import contents
-from .decoys import make_decoys
+from .decoys import let_everything, make_decoys
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -172,7 +172,7 @@ def test_the_whole_lab_passes_every_check_and_leaves_nothing(place):
         receipt = clean_up(lab)
     assert (len(receipt.deleted), receipt.left) == (26, ())
     assert clean_up(lab).deleted == ()
-    assert find_things(place.open(suffix=lab.settings.suffix)).entries == ()
+    assert find_things(place.open(suffix=lab.definition.suffix)).entries == ()
     assert place.contents() == before
 
 
@@ -211,17 +211,15 @@ def test_s3_is_refused_by_a_topic_that_lets_its_owner_alone_publish(lab):
 @pytest.mark.parametrize("place", ["ministack", *MAKES_ROLES], indirect=True)
 def test_a_function_whose_role_may_not_write_makes_nothing(lab):
     catch_up(lab, to=4)
-    web = lab.settings.function_named("CreateWebImage")
-    policy = role_policy(lab, web)
+    web = lab.branch("CreateWebImage")
+    policy = role_policy(web)
     less = {**policy, "Statement": [s for s in policy["Statement"] if s["Sid"] != "WriteItsResults"]}
-    lab.client("iam").put_role_policy(
-        RoleName=lab.settings.role_name(web), PolicyName=POLICY_NAME, PolicyDocument=json.dumps(less)
-    )
+    lab.client("iam").put_role_policy(RoleName=web.role_name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(less))
     upload = labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"))
     thumbnail, web_key, _ = upload.expected
     s3 = lab.client("s3")
     wait_until(lambda: found_or_none(s3.head_object, Bucket=upload.bucket, Key=thumbnail), what=thumbnail, seconds=120)
-    logs, group = lab.client("logs"), lab.settings.log_group(web)
+    logs, group = lab.client("logs"), web.log_group
     wait_until(
         lambda: any("AccessDenied" in e["message"] for e in logs.filter_log_events(logGroupName=group)["events"]),
         what="the refusal in the function's log",
@@ -233,7 +231,7 @@ def test_a_function_whose_role_may_not_write_makes_nothing(lab):
 def test_a_lost_journal_is_made_good_by_tags_and_suffix(place):
     before, lab = place.contents(), place.open()
     do_it_all(lab)
-    elsewhere = place.open(suffix=lab.settings.suffix)
+    elsewhere = place.open(suffix=lab.definition.suffix)
     assert elsewhere.journal.entries() == ()
     take_over(elsewhere, find_things(elsewhere))
     clean_up(elsewhere)
@@ -254,7 +252,7 @@ def test_somebodys_bucket_and_role_are_as_they_were(emulator):
     decoys = make_decoys(
         emulator.session, account=MINISTACK_ACCOUNT, region=REGION, name="theirs", **emulator.client_options
     )
-    let_everything(emulator, "CreateThumbnail-role-theirs")
+    let_everything(emulator.session, "CreateThumbnail-role-theirs", **emulator.client_options)
     before = emulator.contents()
     lab = emulator.open(bucket=decoys["bucket"], role_arn=decoys["role"])
     key = do_it_all(lab)
@@ -270,7 +268,7 @@ def test_the_notebooks_run_headlessly_with_an_existing_role_and_leave_nothing(em
     decoys = make_decoys(
         emulator.session, account=MINISTACK_ACCOUNT, region=REGION, name="other", **emulator.client_options
     )
-    let_everything(emulator, "CreateThumbnail-role-other")
+    let_everything(emulator.session, "CreateThumbnail-role-other", **emulator.client_options)
     before = emulator.contents()
     folder = new_folder()
     words = [
@@ -293,20 +291,6 @@ def test_the_notebooks_run_headlessly_with_an_existing_role_and_leave_nothing(em
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS: 8 notebooks" in done.stdout
     assert emulator.contents() == before
-
-
-def let_everything(emulator, role):
-    """A role such as Academy's LabRole, which may do more than the lab needs."""
-    emulator.session.client("iam", **emulator.client_options).put_role_policy(
-        RoleName=role,
-        PolicyName="much",
-        PolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*", "logs:*"], "Resource": "*"}],
-            }
-        ),
-    )
 
 
 @pytest.fixture
@@ -344,7 +328,7 @@ def test_the_printed_policy_is_enough_for_the_whole_lab(student, emulator):
         key = do_it_all(lab)
         labkit.try_without_policy(lab)
         assert failures(all_checks(lab, key)) == []
-        elsewhere = student(prefix="ann-", suffix=lab.settings.suffix)
+        elsewhere = student(prefix="ann-", suffix=lab.definition.suffix)
         assert {entry.kind for entry in find_things(elsewhere).entries} >= {"topic", "queue", "function", "bucket"}
     finally:
         clean_up(lab)
@@ -371,5 +355,5 @@ def test_another_students_things_are_out_of_reach(student, emulator):
     with pytest.raises(ann.client("sqs").exceptions.ClientError, match="AccessDenied"):
         ann.client("sqs").delete_queue(QueueUrl=queue.url)
     with pytest.raises(ann.client("s3").exceptions.ClientError, match="AccessDenied"):
-        ann.client("s3").list_objects_v2(Bucket=bob.settings.bucket_name, Prefix=INGEST_FOLDER)
+        ann.client("s3").list_objects_v2(Bucket=bob.definition.bucket_name, Prefix=INGEST_FOLDER)
     clean_up(bob)

@@ -398,18 +398,18 @@ class TestTheLabOfARunElsewhere:
 
     def topics(self, lab) -> list[str]:
         found = lab.client("sns").list_topics()["Topics"]
-        return [topic["TopicArn"] for topic in found if topic["TopicArn"].endswith(lab.settings.topic_name)]
+        return [topic["TopicArn"] for topic in found if topic["TopicArn"].endswith(lab.definition.topic_name)]
 
     def test_is_cleaned_up_after_a_failure(self, lab, failing):
         done, said = self.run(lab, failing)
         assert done.failed is not None
         assert "ZeroDivisionError" in done.sentence()
-        assert f"Deleted 1 thing of {lab.settings.lab_id}; 0 left." in said
+        assert f"Deleted 1 thing of {lab.definition.lab_id}; 0 left." in said
         assert self.topics(lab) == []
 
     def test_is_kept_on_wish(self, lab, failing):
         _, said = self.run(lab, failing, keep=True)
-        assert f"The lab {lab.settings.lab_id} was kept, as you said: `labkit status` lists it" in said
+        assert f"The lab {lab.definition.lab_id} was kept, as you said: `labkit status` lists it" in said
         assert len(self.topics(lab)) == 1
 
     def test_is_left_as_it_is_if_it_was_open_before(self, lab, failing):

@@ -3,10 +3,13 @@
 import io
 import json
 import shlex
+from types import SimpleNamespace
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labkit.calls import Blob, Call, CallLog
 from labkit.show.calls import as_boto3, as_cli, console_page, show_calls
@@ -106,6 +109,47 @@ def test_the_boto3_line_is_python():
     call = Call("sns", "Publish", {"TopicArn": "a", "Message": 'say "hi"\nagain', "Attributes": {"n": [1, True, None]}})
     parsed = compile(as_boto3(call), "<call>", "eval")
     assert parsed.co_names[:2] == ("sns", "publish")
+
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Resource": "arn:aws:sqs:us-east-1:1:" + "q" * 40}],
+}
+PUT_ROLE_POLICY = Call("iam", "PutRolePolicy", {"RoleName": "r", "PolicyDocument": json.dumps(POLICY)})
+
+
+def test_a_policy_is_indented_python_and_stays_what_it_is():
+    line = as_boto3(PUT_ROLE_POLICY)
+    assert '    PolicyDocument=json.dumps({\n        "Version": "2012-10-17",\n        "Statement": [\n' in line
+    sent = {}
+    iam = SimpleNamespace(put_role_policy=lambda **parameters: sent.update(parameters))
+    exec(line, {"json": json, "iam": iam})
+    assert json.loads(sent["PolicyDocument"]) == POLICY
+
+
+def test_a_policy_is_indented_json_for_a_shell_and_stays_what_it_is():
+    line = as_cli(PUT_ROLE_POLICY)
+    assert '\n  "Version": "2012-10-17",\n' in line
+    words = shlex.split(line.replace("\\\n", ""))
+    assert json.loads(words[words.index("--policy-document") + 1]) == POLICY
+
+
+def test_each_language_is_named_and_coloured_and_no_word_is_broken():
+    shown = show_calls([PUT_ROLE_POLICY])
+    html = shown._repr_mimebundle_()["text/html"]
+    for title in ("Python:", "AWS CLI:"):
+        assert f"<b>{title}</b></p><pre" in html
+        assert f"\n  {title}\n" in str(shown)
+    assert 'class="labkit-s2"' in html
+    assert "word-break:normal" in html
+    assert "arn:<wbr>aws:<wbr>sqs:<wbr>us-east-1:<wbr>1:<wbr>qqq" in html
+    assert "<wbr>" not in str(shown)
+
+
+@given(st.text())
+def test_what_was_sent_cannot_break_the_page(words):
+    html = show_calls([Call("sns", "Publish", {"Message": f"<img src=x onerror=alert(1)>{words}"})])._html()
+    assert "<img" not in html
 
 
 def test_lambda_is_a_word_of_pythons_own():

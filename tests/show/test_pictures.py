@@ -6,17 +6,15 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from itertools import combinations, product
 
 import pytest
-from PIL import Image, ImageColor
+from PIL import Image
 
 from labkit.samples import list_samples, sample
-from labkit.settings import FUNCTIONS, Settings
-from labkit.show.architecture import PALE, PLACES, WIDTH, draw_lab
-from labkit.show.canvas import Canvas, width_of
+from labkit.settings import FUNCTIONS
 from labkit.show.gallery import gallery
 from labkit.show.log_table import log_table
+from labkit.show.map import draw_lab
 from labkit.show.monitor import monitor
 from labkit.steps.validate import Photo, Results
 
@@ -51,97 +49,6 @@ def bare(result):
 
 def image_of(shown):
     return Image.open(io.BytesIO(shown.data))
-
-
-# The architecture
-
-
-@pytest.fixture(scope="module")
-def drawn(survey_of):
-    """The whole lab, nothing lit up."""
-    return draw_lab(survey_of())
-
-
-def test_the_lab_is_a_small_png_that_names_every_part_in_words(survey_of, drawn):
-    assert image_of(drawn.images[0]).format == "PNG"
-    assert len(drawn.png) < 80_000
-    for face in (str(drawn), " ".join(bare(drawn).words)):
-        for part in survey_of().parts:
-            assert part.name in face
-
-
-@pytest.mark.parametrize("here", [*PLACES, *(function.name for function in FUNCTIONS)])
-def test_you_are_here_is_lit_up_and_said(survey_of, drawn, here):
-    picture = draw_lab(survey_of(), here)
-    assert picture.png != drawn.png
-    assert f"You are here: {here}." in str(picture)
-    assert here in picture.alt
-
-
-def test_a_place_that_there_is_not_is_refused_with_those_there_are(survey_of):
-    with pytest.raises(ValueError, match=r"there is no place 'moon'; there are topic, queues") as raised:
-        draw_lab(survey_of(), here="moon")
-    assert "CreateWebImage" in str(raised.value)
-
-
-def test_missing_and_failing_parts_are_drawn_and_said(survey_of, drawn):
-    changes = {("topic", ""): ("missing", ""), ("queue", "CreateWebImage"): ("failing", "its policy lets nobody send")}
-    broken = draw_lab(survey_of(changes))
-    assert broken.png != drawn.png
-    assert "23 made, 1 missing, 1 failing" in str(broken)
-    assert "its policy lets nobody send" in str(broken)
-    assert "its policy lets nobody send" in broken.alt
-
-
-def test_areas_keep_their_colours(survey_of):
-    missing = {(part.kind, part.function): ("missing", "") for part in survey_of().parts}
-    picture = image_of(draw_lab(survey_of(missing)).images[0]).convert("RGB")
-    commonest = sorted(picture.getcolors(picture.width * picture.height), reverse=True)[:3]
-    assert [colour for _, colour in commonest] == [ImageColor.getrgb(name) for name in ("white", PALE, "#e9f4ed")]
-
-
-def test_states_differ_without_colour(survey_of, drawn):
-    """In black and white, a missing and a failing part still differ from a made one."""
-    for state in ("missing", "failing"):
-        other = draw_lab(survey_of({("function", "CreateWebImage"): (state, "it is broken")}))
-        greys = [
-            image_of(picture.images[0]).convert("L").point(lambda v: 255 * (v < 200)) for picture in (drawn, other)
-        ]
-        assert greys[0].tobytes() != greys[1].tobytes()
-
-
-def test_long_names_of_a_shared_account_fit(survey_of):
-    settings = Settings(suffix="twelve-chars", prefix="hannelore-x-", shared=True)
-    picture = draw_lab(survey_of(settings=settings))
-    assert settings.topic_name in str(picture)
-
-
-@pytest.mark.parametrize("here", [None, "upload", FUNCTIONS[-1].name])
-@pytest.mark.parametrize("prefix", ["", "hannelore-x-"])
-@pytest.mark.parametrize("state", ["made", "missing", "failing"])
-def test_no_words_overlap_and_none_leave_the_picture(survey_of, monkeypatch, here, prefix, state):
-    written = []
-    write = Canvas.write
-
-    def remember(canvas, x, y, words, size, colour, *, align="left", face=""):
-        width, height = width_of(words, size, face), size / 72 * 100
-        left = x - width / 2 if align == "center" else x
-        written.append((words, left, left + width, y - height / 2, y + height / 2))
-        write(canvas, x, y, words, size, colour, align=align, face=face)
-
-    monkeypatch.setattr(Canvas, "write", remember)
-    kinds = ("queue", "dead-letter queue", "function", "logs", "results", "subscription", "trigger")
-    changes = dict.fromkeys(product(kinds, (function.name for function in FUNCTIONS)), (state, "it is broken"))
-    shared = ("event notification", "topic")
-    changes |= {(kind, ""): (state, "it is broken") for kind in shared}
-    changes |= {(kind, ""): (state.replace("failing", "made"), "") for kind in ("bucket", "ingest folder")}
-    draw_lab(survey_of(changes, Settings(suffix="ab3x9", prefix=prefix)), here)
-    for words, left, right, *_ in written:
-        assert left >= 0, words
-        assert right <= WIDTH, words
-    for one, other in combinations(written, 2):
-        apart = one[2] <= other[1] or other[2] <= one[1] or one[4] <= other[3] or other[4] <= one[3]
-        assert apart, (one, other)
 
 
 # The gallery
@@ -248,12 +155,12 @@ def test_errors_are_unfolded_with_their_traceback(logs_of):
     assert "all well" not in str(table)
 
 
-def test_requests_of_several_functions_are_one_table_by_time(logs_of):
+def test_invocations_of_several_functions_are_one_table_by_time(logs_of):
     table = log_table([logs_of("CreateThumbnail"), logs_of("CreateWebImage")])
     assert [row[0] for row in table.rows()] == ["CreateThumbnail", "CreateWebImage"] * 2
 
 
 def test_what_a_function_logs_cannot_break_the_page(logs_of):
     logs = logs_of(good=1)
-    evil = replace(logs.requests[0], error="<script>alert(1)</script>", status="error")
-    assert "<script>" not in html(log_table(replace(logs, requests=(evil,))))
+    evil = replace(logs.invocations[0], error="<script>alert(1)</script>", status="error")
+    assert "<script>" not in html(log_table(replace(logs, invocations=(evil,))))

@@ -1,21 +1,50 @@
 """Questions at the end of each notebook, with a reason for every answer."""
 
+from pathlib import Path
+
 import pytest
 
 from labkit import LabError, quiz
 from labkit.progress import HEADLESS
-from labkit.show.quiz import QUESTIONS
+from labkit.show.questions import QUIZZES, read_questions
+
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("0*.ipynb"))
+QUESTIONS = [question for path in sorted(QUIZZES.glob("*.toml")) for question in read_questions(path)]
+GOOD = """
+[[question]]
+text = "What is `1 < 2`?"
+[[question.answer]]
+text = "`True`"
+right = true
+reason = "One is less than two."
+[[question.answer]]
+text = "False"
+reason = "It is not."
+"""
 
 
 def choices(widget):
     return [child for child in widget.children if type(child).__name__ == "RadioButtons"]
 
 
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file of questions."""
+
+    def write(text):
+        path = tmp_path / "questions.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
 def test_every_numbered_notebook_has_questions():
-    assert sorted(QUESTIONS) == list(range(8))
+    assert sorted(path.stem for path in QUIZZES.glob("*.toml")) == NOTEBOOKS
+    assert all(quiz(number).questions for number in range(len(NOTEBOOKS)))
 
 
-@pytest.mark.parametrize("question", [q for questions in QUESTIONS.values() for q in questions], ids=lambda q: q.text)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.text)
 def test_every_answer_has_its_own_reason_and_one_is_right(question):
     assert len(question.reasons) == len(question.answers) == len(set(question.answers)) >= 2
     verdicts = [question.feedback(number).split(".")[0] for number in range(len(question.answers))]
@@ -24,7 +53,7 @@ def test_every_answer_has_its_own_reason_and_one_is_right(question):
 
 
 def test_the_right_answer_is_not_always_the_same_one():
-    assert len({question.right for questions in QUESTIONS.values() for question in questions}) == 3
+    assert len({question.right for question in QUESTIONS}) == 3
 
 
 def test_an_answer_that_is_pressed_is_answered():
@@ -44,7 +73,78 @@ def test_without_a_hand_the_questions_are_there_to_read(monkeypatch):
     assert "confused deputy" in shown["text/plain"]
 
 
+def test_no_answer_is_given_away_before_all_questions_are_asked():
+    shown = str(quiz(2))
+    assert shown.index("Receiving hides a message") > shown.index("A message in the dead-letter queue.")
+
+
+def test_code_looks_like_code_and_no_back_tick_is_shown(file):
+    asked = quiz(file(GOOD))
+    shown = asked._repr_mimebundle_()
+    assert "<b>What is <code>1 &lt; 2</code>?</b>" in shown["text/html"]
+    assert "What is 1 < 2?" in shown["text/plain"]
+    assert "`" not in shown["text/html"] + shown["text/plain"] + choices(asked.widget())[0].options[0][0]
+
+
 def test_there_is_no_notebook_nine():
     with pytest.raises(LabError, match="no questions on notebook 9") as caught:
         quiz(9)
     assert "0 to 7" in caught.value.hint()
+
+
+FAULTS = {
+    "no question": ("", ": it has no question"),
+    "an unknown part": ("title = 'x'" + GOOD, ": it has 'title', which is none of question"),
+    "no text": (GOOD.replace('text = "What is `1 < 2`?"', ""), ", question 1: it has no text"),
+    "an empty text": (GOOD.replace('"False"', '" "'), ", question 1, answer 2: it has no text"),
+    "a number for a text": (GOOD.replace('"False"', "0"), ", question 1, answer 2: it has no text"),
+    "no reason": (GOOD.replace('reason = "It is not."', ""), ", question 1, answer 2: it has no reason"),
+    "a misspelt part": (
+        GOOD.replace("reason", "raeson"),
+        ", question 1, answer 1: it has 'raeson', which is none of text, reason, right",
+    ),
+    "no answer": (GOOD.partition("[[question.answer]]")[0], ", question 1: it has no answer"),
+    "one answer": (GOOD.rpartition("[[question.answer]]")[0], ", question 1: it has one answer, and needs two or more"),
+    "two answers that are the same": (
+        GOOD.replace('"False"', '"`True`"'),
+        ", question 1: two of its answers are the same",
+    ),
+    "no right answer": (
+        GOOD.replace("right = true", ""),
+        ", question 1: none of its answers are right = true, and it needs exactly one",
+    ),
+    "two right answers": (
+        GOOD + "right = true",
+        ", question 1: 2 of its answers are right = true, and it needs exactly one",
+    ),
+    "a word for true": (
+        GOOD.replace("= true", "= 'yes'"),
+        ", question 1, answer 1: right is 'yes', and can be true or false",
+    ),
+    "a fault in the second question": (GOOD + "[[question]]\ntext = 'Second?'", ", question 2: it has no answer"),
+}
+
+
+class TestAFileOfATeachersOwn:
+    def test_is_asked_like_the_labs(self, file):
+        (question,) = quiz(file(GOOD)).questions
+        assert (question.answers, question.right) == (("`True`", "False"), 0)
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_that_is_faulty_is_refused_with_the_place_and_the_fault(self, file, fault):
+        text, said = FAULTS[fault]
+        path = file(text)
+        with pytest.raises(LabError) as caught:
+            quiz(path)
+        assert caught.value.message == f"{path}{said}."
+        assert "[[question]]" in caught.value.hint()
+
+    def test_that_is_not_toml_is_refused_with_the_line(self, file):
+        path = file(GOOD.replace('"False"', "False"))
+        with pytest.raises(LabError, match=r"questions.toml is not valid TOML: .*line 9") as caught:
+            quiz(path)
+        assert "double quotes" in caught.value.hint()
+
+    def test_that_is_not_there_is_refused(self, tmp_path):
+        with pytest.raises(LabError, match=r"none\.toml can't be read: No such file"):
+            quiz(tmp_path / "none.toml")

@@ -26,7 +26,7 @@ def views(built_lab):
     """What was read of a lab, and the view of it, each still to be made."""
     lab, key = built_lab, last_photo(built_lab)
     parts, results, way, depths = survey(lab), read_results(lab, key), trace(lab, key), queue_depths(lab)
-    logs = {function.name: read_logs(lab, function.name) for function in lab.settings.functions}
+    logs = {branch.name: read_logs(lab, branch.name) for branch in lab.branches}
     return {
         "draw_lab": lambda: draw_lab(parts, here="topic"),
         "gallery": lambda: gallery(results),

@@ -22,8 +22,8 @@ def test_every_view_and_control_has_an_example():
 def test_the_examples_run(built_lab, monkeypatch):
     monkeypatch.setenv(HEADLESS, "1")
     labkit.wait_for_results(built_lab, labkit.upload_photo(built_lab, sample("AWS.jpg")))
-    for function in built_lab.settings.functions:
-        labkit.wait_for_logs(built_lab, function.name, key="ingest/AWS.jpg")
+    for branch in built_lab.branches:
+        labkit.wait_for_logs(built_lab, branch.name, key="ingest/AWS.jpg")
     names = {}
     monkeypatch.setattr(labkit, "open_lab", lambda: built_lab)
     for example in EXAMPLES:
