@@ -35,7 +35,7 @@ def test_a_topic_that_does_not_let_s3_in_is_refused(aws):
     error = refused.value.response["Error"]
     assert error["Code"] == "InvalidArgument"
     assert error["Message"] == "Unable to validate the following destination configurations"
-    assert error["ArgumentName"] == topic
+    assert error["ArgumentName1"] == topic
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert "TopicConfigurations" not in aws.s3.get_bucket_notification_configuration(Bucket=bucket)
     assert aws.depth(url) == (0, 0), "no test event was sent"

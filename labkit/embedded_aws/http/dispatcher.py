@@ -192,7 +192,7 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     It walks its dictionaries while other threads change them: then it is asked again.
     """
     body = environ["wsgi.input"]
-    if not _is_a_page_of_a_browsers(environ):
+    if not _is_beyond_the_model(service, environ):
         check(read_operation(service, environ))
     for attempt in range(_MOST_ATTEMPTS):
         body.seek(0)
@@ -204,9 +204,11 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     raise AssertionError("the last attempt answers or raises")
 
 
-def _is_a_page_of_a_browsers(environ: dict[str, Any]) -> bool:
-    """Return whether this is a form of a program that behaves as a page, or a preflight: no model has these."""
-    return environ["REQUEST_METHOD"] == "OPTIONS" or "multipart/form-data" in environ.get("CONTENT_TYPE", "")
+def _is_beyond_the_model(service: str, environ: dict[str, Any]) -> bool:
+    """Return whether no model has this: an upload by a form, a preflight."""
+    method = environ["REQUEST_METHOD"]
+    is_form = method == "POST" and "multipart/form-data" in environ.get("CONTENT_TYPE", "")
+    return service == "s3" and (is_form or method == "OPTIONS")
 
 
 def _ask_once(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:

@@ -20,6 +20,7 @@ def install() -> None:
     from moto.core import responses as core_responses
     from moto.core.utils import camelcase_to_underscores, method_names_from_class
     from moto.iam.models import iam_backends
+    from moto.logs import models as logs_models
     from moto.s3 import models as s3_models
     from moto.s3 import notifications
     from moto.s3.models import s3_backends
@@ -33,6 +34,7 @@ def install() -> None:
         lambda_backend,
         lambda_function,
         lambda_storage,
+        logs,
         s3,
         s3_events,
         s3_notifications,
@@ -48,6 +50,7 @@ def install() -> None:
         (sns_models, "Subscription", sns.Subscription),
         (lambda_models, "LambdaFunction", lambda_function.Function),
         (lambda_models, "LambdaStorage", lambda_storage.LambdaStorage),
+        (logs_models, "EventMessageFilter", logs.EventMessageFilter),
         (s3_models, "Notification", s3_notifications.Notification),
         (s3_models, "FakeBucket", s3.Bucket),
         (s3_models, "FakeKey", s3.Key),

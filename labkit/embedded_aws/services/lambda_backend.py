@@ -19,8 +19,10 @@ from moto.sqs.models import sqs_backends
 from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime import pool
 from labkit.embedded_aws.runtime.deployment_package import MAX_ZIPPED_BYTES, BadPackage, check_package
+from labkit.embedded_aws.runtime.environment import Outcome
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Throttled
 from labkit.embedded_aws.services.event_source_mappings import EventSourceMapping, Poller, may_receive
+from labkit.embedded_aws.services.lambda_destinations import send_record
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
 from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import ACCOUNT
@@ -132,7 +134,7 @@ class LambdaBackend(models.LambdaBackend):
         return mapping
 
     def update_event_source_mapping(self, uuid: str, spec: dict[str, Any]) -> EventSourceMapping | None:
-        """Change a mapping."""
+        """Change a mapping, which is Updating for a while, or Enabling or Disabling."""
         mapping = self._event_source_mappings.get(uuid)
         if mapping is None:
             raise _no_mapping()
@@ -193,13 +195,18 @@ class LambdaBackend(models.LambdaBackend):
         retries = configured[0].config.get("MaximumRetryAttempts", 2) if configured else 2
         pauses = [0.0, *settings.current().retry_seconds[:retries]]
         waiting = threading.Event()
+        outcome = Outcome.failure("Throttled", "Rate Exceeded.")
+        attempts = 0
         for pause in pauses:
             waiting.wait(pause)
             try:
-                if self.pool.run(function, event, request_id=request_id).outcome.error is None:
-                    return
+                outcome = self.pool.run(function, event, request_id=request_id).outcome
             except Throttled:
                 continue
+            attempts += 1
+            if outcome.error is None:
+                break
+        send_record(function, event, request_id, outcome, attempts)
 
 
 def code_of(digest: str) -> bytes | None:
