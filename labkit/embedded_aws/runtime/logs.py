@@ -34,7 +34,8 @@ class Report:
     @property
     def billed_ms(self) -> int:
         """What is paid for: init counts, and every begun millisecond."""
-        return math.ceil(self.duration_ms + (self.init_ms or 0.0))
+        # Of the figures as they are printed: what a reader adds up is what is billed.
+        return math.ceil(round(self.duration_ms, 2) + round(self.init_ms or 0.0, 2))
 
     @property
     def used_mb(self) -> int:
