@@ -35,7 +35,7 @@ class Report:
     def billed_ms(self) -> int:
         """What is paid for: init counts, and every begun millisecond."""
         # Of the figures as they are printed: what a reader adds up is what is billed.
-        return math.ceil(round(self.duration_ms, 2) + round(self.init_ms or 0.0, 2))
+        return math.ceil(round(round(self.duration_ms, 2) + round(self.init_ms or 0.0, 2), 2))
 
     @property
     def used_mb(self) -> int:
