@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import ast
+import io
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from labkit.errors import LabError
+from labkit.errors import FULL, LabError, file_error
+from labkit.interrupts import INTERRUPTED
+from labkit.terminal import say
 
 if TYPE_CHECKING:
     from labkit.lab import Lab
@@ -33,7 +35,6 @@ LAB_OPTIONS = (
     click.option("--bucket", help="An existing bucket, instead of the lab's own."),
     click.option("--endpoint-url", help="The address of an AWS-compatible server; for endpoint."),
 )
-INTERRUPTED = 130  # the exit code that shells give after Ctrl-C
 
 
 def lab_options(command: Command) -> Command:
@@ -48,7 +49,7 @@ def _open(at: dict[str, Any]) -> Lab:
 
     lab = open_lab(**{name: value for name, value in at.items() if value is not None})
     if lab.notice:
-        click.echo(lab.notice, err=True)
+        say(lab.notice, err=True)
     return lab
 
 
@@ -56,24 +57,50 @@ def _place(at: dict[str, Any]) -> str:
     return at["where"] or os.environ.get("LABKIT_WHERE") or "local"
 
 
-class _TellingGroup(click.Group):
-    """A mistake that a person can correct is told in its own lines, without a traceback."""
+class _Labkit(click.Group):
+    """The command as a whole: whatever goes wrong in it ends here, in a sentence and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **settings: Any) -> NoReturn:
+        """Run the command and end the process, as click does; an interrupt is handed on to whoever called."""
+        words = sys.argv[1:] if args is None else args
+        try:
+            code = super().main(args, *others, **{**settings, "standalone_mode": False}) or 0
+        except click.ClickException as error:
+            told = io.StringIO()
+            error.show(told)
+            say(told.getvalue(), err=True, end="")
+            code = error.exit_code
+        except click.Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            say("Nothing was done.", err=True)
+            code = 1
+        except LabError as error:
+            _tell(error, as_json="--json" in words)
+            code = 1
+        except OSError as error:
+            if error.filename is None and error.errno not in FULL:  # not about a file or folder that was named
+                raise
+            _tell(file_error(error), as_json="--json" in words)
+            code = 1
+        sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt becomes what click makes of one at a prompt."""
         try:
             return super().invoke(ctx)
-        except LabError as error:
-            click.echo(str(error), err=True)
-            ctx.exit(1)
-        except OSError as error:
-            if error.filename is None:  # not about a file or folder that was named
-                raise
-            said = f"{error.filename} cannot be used: {error.strerror}."
-            click.echo(str(LabError(said, hint="Name a folder or file that you may read and write.")), err=True)
-            ctx.exit(1)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
 
-@click.group(cls=_TellingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def _tell(error: LabError, *, as_json: bool) -> None:
+    """Say what went wrong on the error stream; to a program also, as JSON, where it reads."""
+    if as_json:
+        say(json.dumps({"error": error.as_data()}, indent=2))
+    say(error, err=True)
+
+
+@click.group(cls=_Labkit, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="labkit")
 def main() -> None:
     """The Serverless Image Processing Lab: S3, SNS, SQS and Lambda, on an embedded AWS or a real one."""
@@ -92,7 +119,7 @@ def main() -> None:
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A parameter of the notebooks, as papermill's.",
+    help="A parameter of the notebooks, read as the type that they declare.",
 )
 def run(
     notebooks: tuple[str, ...],
@@ -112,39 +139,32 @@ def run(
     from labkit.lab import find_workspace
     from labkit.run import runner
 
+    at, others = runner.take_options(at, dict(parameters))
     where, workspace = _place(at), find_workspace()
     paths = runner.find_notebooks(workspace / "notebooks", notebooks)
     if where == "aws":
         from labkit.insight.plan import plan
 
-        click.echo(f"{plan(_open(at))}\n")
+        say(f"{plan(_open(at))}\n")
         if not yes:
             click.confirm(f"Make all of this, and {'leave it there' if keep else 'delete it at the end'}?", abort=True)
     done = runner.run_lab(
         paths,
         folder=out or workspace / "runs" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}",
         keep=keep,
-        parameters={name: _literal(value) for name, value in parameters},
+        parameters=others,
         cell_timeout=cell_timeout or runner.CELL_TIMEOUT_S,
-        say=click.echo,
+        say=say,
         **{**at, "where": where},
     )
-    click.echo(f"\n{done}\n")
+    say(f"\n{done}\n")
     if done.failed and done.failed.failure and "\n" in done.failed.failure.message:
-        click.echo(f"{done.failed.failure.message}\n")
+        say(f"{done.failed.failure.message}\n")
     here = f"{Path.cwd()}{os.sep}"
-    click.echo(f"Executed notebooks: {str(done.folder).removeprefix(here)}")
-    click.echo(f"Report:             {str(done.report).removeprefix(here)}")
-    if done.failed:
+    say(f"Executed notebooks: {str(done.folder).removeprefix(here)}")
+    say(f"Report:             {str(done.report).removeprefix(here)}")
+    if done.failed or done.interrupted:
         sys.exit(INTERRUPTED if done.interrupted else 1)
-
-
-def _literal(value: str) -> Any:
-    """A parameter as Python would read it: 3, None, True; else the text as it is."""
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
 
 
 @main.command()
@@ -159,9 +179,9 @@ def check(step: str | None, as_json: bool, **at: Any) -> None:
     """
     all_checks = _all_checks(step, _open(at))
     if as_json:
-        click.echo(json.dumps([checks.as_data() for checks in all_checks], indent=2))
+        say(json.dumps([checks.as_data() for checks in all_checks], indent=2))
     else:
-        click.echo("\n\n".join(str(checks) for checks in all_checks))
+        say("\n\n".join(str(checks) for checks in all_checks))
     if not all(checks.passed for checks in all_checks):
         sys.exit(1)
 
@@ -182,6 +202,7 @@ def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
         raise LabError(
             f"There is no step {step!r} to check.",
             hint=f"There are {', '.join(f'{number} ({name})' for number, name in steps)}.",
+            code="not-there",
         )
     return [checks for ask in chosen for checks in ask()]
 
@@ -198,9 +219,9 @@ def logs(function: str, since: str | None, lines: bool, **at: Any) -> None:
     found = read_logs(_open(at), function, since=since)
     if lines:
         for line in found.lines:
-            click.echo(f"{line.time:%H:%M:%S.%f}  {line.text.rstrip()}")
+            say(f"{line.time:%H:%M:%S.%f}  {line.text.rstrip()}")
     else:
-        click.echo(str(found))
+        say(str(found))
 
 
 @main.command()
@@ -214,9 +235,9 @@ def doctor(key: str | None, **at: Any) -> None:
     from labkit.insight.doctor import doctor as examine
 
     found = examine(_open(at), key)
-    click.echo(str(found))
+    say(str(found))
     if found.first and found.first.call:
-        click.echo(f"\nIn Python, this fixes the first of it:\n  {found.first.call}")
+        say(f"\nIn Python, this fixes the first of it:\n  {found.first.call}")
     if not found.healthy:
         sys.exit(1)
 
@@ -228,7 +249,7 @@ def trace(key: str, **at: Any) -> None:
     """Show when a photo was where, up to its three results."""
     from labkit.insight.trace import trace as follow
 
-    click.echo(str(follow(_open(at), key)))
+    say(str(follow(_open(at), key)))
 
 
 @main.command()
@@ -240,7 +261,7 @@ def cost(**at: Any) -> None:
     """
     from labkit.insight.cost import cost as work_out
 
-    click.echo(str(work_out(_open(at))))
+    say(str(work_out(_open(at))))
 
 
 @main.command()
@@ -252,9 +273,9 @@ def export(out: Path | None, **at: Any) -> None:
 
     template = export_template(_open(at))
     if out is None:
-        click.echo(template.json(), nl=False)
+        say(template.json(), end="")
     else:
-        click.echo(f"{template.sentence()} Written to {template.write(out)}.")
+        say(f"{template.sentence()} Written to {template.write(out)}.")
 
 
 @main.command()
@@ -271,12 +292,12 @@ def grade(whole_class: bool, prefixes: tuple[str, ...], journals: Path | None, o
     lab = _open(at)
     if whole_class or prefixes or journals:
         sheets = grade_class(lab, prefixes=prefixes, journals=journals)
-        click.echo(str(sheets))
+        say(str(sheets))
     else:
         sheets = ClassSheet((mark(lab),))
-        click.echo(str(sheets.sheets[0]))
+        say(str(sheets.sheets[0]))
     if out is not None:
-        click.echo("\nWritten: " + ", ".join(map(str, sheets.write(out))))
+        say("\nWritten: " + ", ".join(map(str, sheets.write(out))))
 
 
 @main.command()
@@ -286,7 +307,7 @@ def students(folder: Path) -> None:
     from labkit.lab import find_workspace
     from labkit.students import make_student_notebooks
 
-    click.echo(str(make_student_notebooks(find_workspace() / "notebooks", folder)))
+    say(str(make_student_notebooks(find_workspace() / "notebooks", folder)))
 
 
 @main.command()
@@ -295,7 +316,7 @@ def permissions(**at: Any) -> None:
     """Print the policy that your own user needs, as JSON."""
     from labkit.insight.permissions import permissions as needed
 
-    click.echo(needed(_open(at)).json())
+    say(needed(_open(at)).json())
 
 
 @main.command()
@@ -317,9 +338,9 @@ def build(out: Path, runtime: str | None, architecture: str | None, here: bool) 
     newest = Target.newest()
     target = Target.host() if here else Target(runtime or newest.runtime, architecture or newest.architecture)
     if not here and (said := refusal_for(target.runtime) or warning_for(target.runtime)):
-        click.echo(said, err=True)
-    for package in build_packages(target, out=out, progress=click.echo):
-        click.echo(f"{package}\n")
+        say(said, err=True)
+    for package in build_packages(target, out=out, progress=say):
+        say(f"{package}\n")
 
 
 @main.command()
@@ -335,7 +356,7 @@ def inspect(zip_file: Path, handler: str | None, runtime: str | None, architectu
     newest = Target.newest()
     target = Target(runtime or newest.runtime, architecture or newest.architecture) if runtime or architecture else None
     found = inspect_package(zip_file, handler=handler, target=Target.host() if here else target)
-    click.echo(str(found))
+    say(str(found))
     if not found.passed:
         sys.exit(1)
 
@@ -354,7 +375,7 @@ def status(all_labs: bool, **at: Any) -> None:
     if _place(at) == "local" and not _embedded_aws_runs():
         return
     lab = _open(at)
-    click.echo(f"{lab}\n\n{find_labs(lab) if all_labs else inventory(lab)}")
+    say(f"{lab}\n\n{find_labs(lab) if all_labs else inventory(lab)}")
 
 
 @main.command()
@@ -374,12 +395,12 @@ def clean(yes: bool, **at: Any) -> None:
     found = find_things(lab) if at["suffix"] and not lab.journal.entries() else None
     there = inventory(lab) if found is None else None
     if (found and found.entries) or (there and there.things):
-        click.echo(str(found or there))
+        say(str(found or there))
         if not yes:
             click.confirm("Delete all of it?", abort=True)
     if found:
         take_over(lab, found)
-    click.echo(str(clean_up(lab)))
+    say(str(clean_up(lab)))
 
 
 def _embedded_aws_runs() -> bool:
@@ -391,9 +412,9 @@ def _embedded_aws_runs() -> bool:
     workspace = find_workspace()
     server = embedded_aws.find(workspace / LOCAL_FOLDER)
     if server is None:
-        click.echo(f"The embedded AWS of {workspace} is not running, and has nothing. open_lab() starts it.")
+        say(f"The embedded AWS of {workspace} is not running, and has nothing. open_lab() starts it.")
         return False
-    click.echo(f"The embedded AWS of {workspace} runs at {server.url} (process {server.pid}).")
+    say(f"The embedded AWS of {workspace} runs at {server.url} (process {server.pid}).")
     return True
 
 
@@ -421,11 +442,11 @@ def env(as_json: bool) -> None:
         )
     if as_json:
         keys = {"Version": 1, "AccessKeyId": server.access_key, "SecretAccessKey": server.secret_key}
-        click.echo(json.dumps(keys))
+        say(json.dumps(keys))
         return
-    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
+    say("unset AWS_PROFILE AWS_SESSION_TOKEN")  # which would win, or spoil the keys
     for name, value in server.environment.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @main.command()
@@ -437,4 +458,4 @@ def stop() -> None:
 
     workspace = find_workspace()
     stopped = embedded_aws.stop(workspace / LOCAL_FOLDER)
-    click.echo(f"The embedded AWS of {workspace} {'was stopped' if stopped else 'was not running'}.")
+    say(f"The embedded AWS of {workspace} {'was stopped' if stopped else 'was not running'}.")

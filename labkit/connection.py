@@ -19,10 +19,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # botocore's own spelling
 from botocore.exceptions import BotoCoreError
+from botocore.utils import is_valid_endpoint_url
 
 from labkit import embedded_aws
 from labkit.calls import CallLog
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.patience import Patience
 
 PLACES = ("local", "endpoint", "aws")
@@ -93,6 +94,7 @@ def connect(
         f"There is no place called {where!r}.",
         where="opening the lab",
         hint=f"Use one of {', '.join(PLACES)} (open_lab(where=...), or the variable LABKIT_WHERE).",
+        code="bad-option",
     )
 
 
@@ -101,17 +103,18 @@ def _connect_local(workspace: Path) -> Connection:
         server = embedded_aws.start(workspace / LOCAL_FOLDER)
     except embedded_aws.EmbeddedAwsError as error:
         hint = "`labkit stop`, then run this again; the server's log is in .labkit/local/."
-        raise LabError(str(error), where="opening the lab (local)", hint=hint) from error
+        raise LabError(str(error), where="opening the lab (local)", hint=hint, code="no-embedded-aws") from error
     session = _blind_session(server.region, server.access_key, server.secret_key)
     return Connection("local", session, server.region, server.account, server.url, str(server.started))
 
 
 def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str | None) -> Connection:
-    if not endpoint_url or urlsplit(endpoint_url).scheme not in ("http", "https"):
+    if not endpoint_url or not _is_address(endpoint_url):
         raise LabError(
             f"{endpoint_url!r} is no address of an AWS-compatible endpoint.",
             where="opening the lab (endpoint)",
             hint='Give it as open_lab(where="endpoint", endpoint_url="http://127.0.0.1:4566").',
+            code="bad-option",
         )
     region = region or DEFAULT_REGION
     # Without a profile: the key pair that emulators take for their root user, useless anywhere else.
@@ -122,6 +125,13 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
     return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
+def _is_address(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https") and bool(is_valid_endpoint_url(url))
+    except ValueError:  # half an IPv6 address
+        return False
+
+
 def _connect_aws(account: str | None, profile: str | None, region: str | None) -> Connection:
     where = "opening the lab (aws)"
     if not account or not (account.isdigit() and len(account) == 12):
@@ -130,6 +140,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             where=where,
             hint='open_lab(where="aws", account="123456789012"), or `--account`. '
             "`aws sts get-caller-identity` shows the id of your account.",
+            code="bad-option",
         )
     _refuse_overrides({name: url for name, url in sorted(os.environ.items()) if name.startswith("AWS_ENDPOINT_URL")})
     try:
@@ -137,9 +148,11 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
         _refuse_overrides(_configured_overrides(core))
         session = boto3.Session(botocore_session=core, region_name=region)
     except BotoCoreError as error:
-        raise LabError(str(error), where=where, hint="`aws configure list-profiles` lists them.") from error
+        hint = "`aws configure list-profiles` lists them."
+        raise LabError(str(error), where=where, hint=hint, code="bad-configuration") from error
     if not session.region_name:
-        raise LabError("No region is chosen.", where=where, hint='Say which, for example region="us-east-1".')
+        hint = 'Say which, for example region="us-east-1".'
+        raise LabError("No region is chosen.", where=where, hint=hint, code="bad-option")
     _require_services(session, where)
     found = _account_of(session, None, "aws")
     if found != account:
@@ -147,6 +160,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             f"These credentials belong to account {found}, you named {account}. Nothing was touched.",
             where=where,
             hint="Choose the right profile, or name the other account if that is what you want.",
+            code="bad-option",
         )
     return Connection("aws", session, session.region_name, account, profile=profile)
 
@@ -158,6 +172,7 @@ def _refuse_overrides(overrides: Mapping[str, str]) -> None:
             f"{', '.join(overrides)} is set: calls meant for AWS would go somewhere else.",
             where="opening the lab (aws)",
             hint=f'Unset it, or say open_lab(where="endpoint", endpoint_url="{next(iter(overrides.values()))}").',
+            code="bad-configuration",
         )
 
 
@@ -181,13 +196,15 @@ def _require_services(session: boto3.Session, where: str) -> None:
     try:
         partition = session.get_partition_for_region(region)
     except BotoCoreError as error:
-        raise LabError(str(error), where=where, hint='Regions have names like "us-east-1".') from error
+        hint = 'Regions have names like "us-east-1".'
+        raise LabError(str(error), where=where, hint=hint, code="bad-option") from error
     lacking = [s for s in REGIONAL_SERVICES if region not in session.get_available_regions(s, partition)]
     if lacking:
         raise LabError(
             f"boto3 {boto3.__version__} knows of no {', '.join(lacking)} in the region {region}.",
             where=where,
             hint="Check the spelling, or choose another region. A region that is newer than boto3 needs a newer boto3.",
+            code="bad-option",
         )
 
 
@@ -202,12 +219,13 @@ def _tell_expired(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
             where=f"{model.service_model.service_name}: {model.name}",
             aws_said=f"{error.get('Code')}: {error.get('Message')}",
             hint="Sign in again, run the cell with open_lab() again, then this one: the journal knows how far it came.",
+            code="no-credentials",
         )
 
 
 def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) -> str:
     client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
-    with telling(f"asking whose credentials these are ({where})"):
+    with aws_errors(f"asking whose credentials these are ({where})"):
         try:
             return str(client.get_caller_identity()["Account"])
         except BotoCoreError as error:
@@ -217,6 +235,7 @@ def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) ->
                 f"Nothing answers at {endpoint_url}: {error}",
                 where="opening the lab (endpoint)",
                 hint="Is the server running, and is that its address?",
+                code="not-reached",
             ) from error
 
 

@@ -65,129 +65,76 @@ HINTS = {
     for code in codes
 }
 
-# Of boto3's own errors, what each is. The first row that fits counts: (which, code, what happened, what to try).
-BOTO3_ERRORS: tuple[tuple[tuple[type[BotoCoreError], ...], str, str, str], ...] = (
+# Of boto3's own errors, what each is: code, what happened, what to try, which. The first row that fits counts.
+BOTO3_ERRORS = (
     (
-        (
-            boto.CredentialRetrievalError,
-            boto.LoginError,
-            boto.MetadataRetrievalError,
-            boto.MissingDependencyException,  # signing in by `aws login` needs botocore[crt]; its words say so
-            boto.NoAuthTokenError,
-            boto.NoCredentialsError,
-            boto.PartialCredentialsError,
-            boto.RefreshWithMFAUnsupportedError,
-            boto.SSOError,
-            boto.TokenRetrievalError,
-            boto.UnknownCredentialError,
-            boto.UnknownTokenProviderError,
-        ),
         "no-credentials",
         "boto3 has no valid credentials",
         "Sign in (`aws sso login --profile NAME`, or a new key from the lab's page), run the cell with open_lab() "
         "again, then this one: the journal knows how far it came.",
+        "CredentialRetrievalError LoginError MetadataRetrievalError MissingDependencyException NoAuthTokenError "
+        "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError TokenRetrievalError "
+        "UnknownCredentialError UnknownTokenProviderError",
     ),
     (
-        (boto.NoRegionError, boto.InvalidRegionError, boto.UnknownRegionError, boto.ServiceNotInRegionError),
         "bad-configuration",
         "The region cannot be used",
         'Say which, for example region="us-east-1", or with the variable LABKIT_REGION.',
+        "InvalidRegionError NoRegionError ServiceNotInRegionError UnknownRegionError",
     ),
     (
-        (
-            boto.ConfigNotFound,
-            boto.ConfigParseError,
-            boto.InvalidChecksumConfigError,
-            boto.InvalidConfigError,
-            boto.InvalidDefaultsMode,
-            boto.InvalidEndpointConfigurationError,
-            boto.InvalidEndpointDiscoveryConfigurationError,
-            boto.InvalidIMDSEndpointError,
-            boto.InvalidIMDSEndpointModeError,
-            boto.InvalidProxiesConfigError,
-            boto.InvalidRetryConfigurationError,
-            boto.InvalidS3AddressingStyleError,
-            boto.InvalidS3UsEast1RegionalEndpointConfigError,
-            boto.InvalidSTSRegionalEndpointsConfigError,
-            boto.MD5UnavailableError,
-            boto.ProfileNotFound,
-            boto.UnknownSignatureVersionError,
-            boto.UnsupportedS3ConfigurationError,
-            boto.UnsupportedSignatureVersionError,
-            boto.BaseEndpointResolverError,
-        ),
         "bad-configuration",
         "The AWS configuration of this machine cannot be used",
         "Look into ~/.aws/config and at the variables that begin with AWS_; `aws configure list` shows what counts.",
+        "BaseEndpointResolverError ConfigNotFound ConfigParseError InvalidChecksumConfigError InvalidConfigError "
+        "InvalidDefaultsMode InvalidEndpointConfigurationError InvalidEndpointDiscoveryConfigurationError "
+        "InvalidIMDSEndpointError InvalidIMDSEndpointModeError InvalidProxiesConfigError "
+        "InvalidRetryConfigurationError InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError "
+        "InvalidSTSRegionalEndpointsConfigError MD5UnavailableError ProfileNotFound UnknownSignatureVersionError "
+        "UnsupportedS3ConfigurationError UnsupportedSignatureVersionError",
     ),
     (
-        (boto.UnknownServiceError,),
         "boto3-refused",
         "boto3 knows no such service",
         'Services are named as in boto3.client(...): "s3", "sns", "sqs", "lambda", "iam", "logs".',
+        "UnknownServiceError",
     ),
     (
-        (
-            boto.EndpointProviderError,
-            boto.InvalidDNSNameError,
-            boto.InvalidHostLabelError,
-            boto.MissingParametersError,
-            boto.OperationNotPageableError,
-            boto.ParamValidationError,
-            boto.UnknownClientMethodError,
-            boto.UnsupportedOutpostResourceError,
-            boto.UnsupportedS3AccesspointConfigurationError,
-            boto.UnsupportedS3ArnError,
-            boto.UnsupportedS3ControlArnError,
-            boto.UnsupportedS3ControlConfigurationError,
-            boto.ValidationError,
-        ),
         "boto3-refused",
         "boto3 refuses the call, and sent nothing",
         "Compare the parameters with boto3's documentation of the call: spelling, type and length count.",
+        "EndpointProviderError InvalidDNSNameError InvalidHostLabelError MissingParametersError "
+        "OperationNotPageableError ParamValidationError UnknownClientMethodError UnsupportedOutpostResourceError "
+        "UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError UnsupportedS3ControlArnError "
+        "UnsupportedS3ControlConfigurationError ValidationError",
     ),
     (
-        (boto.ProxyConnectionError,),
         "not-reached",
         "The proxy does not answer",
         "Look at the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY: no proxy is needed for 127.0.0.1.",
+        "ProxyConnectionError",
     ),
     (
-        (boto.SSLError,),
         "not-reached",
         "The certificate of what answered is not trusted",
         "Where a proxy opens connections, AWS_CA_BUNDLE names its certificate. Is this machine's clock right?",
+        "SSLError",
     ),
     (
-        (
-            boto.ConnectionClosedError,
-            boto.IncompleteReadError,
-            boto.ReadTimeoutError,
-            boto.ResponseStreamingError,
-        ),
         "not-reached",
         "The connection broke before the answer was complete",
         "Run the cell again: what AWS did meanwhile is found there.",
+        "ConnectionClosedError IncompleteReadError ReadTimeoutError ResponseStreamingError",
     ),
     (
-        (boto.ConnectionError, boto.HTTPClientError),
         "not-reached",
         "A call did not reach AWS",
         "Run the cell with open_lab() again: it starts the embedded AWS if it is gone.",
+        "ConnectionError HTTPClientError",
     ),
-    (
-        (boto.ChecksumError, boto.FlexibleChecksumError),
-        "bad-answer",
-        "The answer arrived spoilt",
-        "Run the cell again.",
-    ),
-    (
-        (boto.WaiterError,),
-        "waited-too-long",
-        "What was waited for did not come",
-        "Run the cell again.",
-    ),
-    ((BotoCoreError,), "boto3-failed", "boto3 gave the call up", "Run the cell again."),
+    ("bad-answer", "The answer arrived spoilt", "Run the cell again.", "ChecksumError FlexibleChecksumError"),
+    ("waited-too-long", "What was waited for did not come", "Run the cell again.", "WaiterError"),
+    ("boto3-failed", "boto3 gave the call up", "Run the cell again.", "BotoCoreError"),
 )
 
 # Who denied it, by AWS's own words: where a policy of one's own can't help, none is advised.
@@ -204,6 +151,7 @@ DENIALS = {
 }
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+LONGEST_NAME = 200
 LONGEST_WORDS = 600  # boto3 repeats a wrong value in full, and a value can be a photo
 
 
@@ -280,20 +228,25 @@ def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
 
 def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
     """One of boto3's own errors as a LabError that says what it is."""
-    code, what, hint = next(row[1:] for row in BOTO3_ERRORS if isinstance(error, row[0]))
+    named = {kind.__name__ for kind in type(error).__mro__}
+    code, what, hint, _ = next(row for row in BOTO3_ERRORS if not named.isdisjoint(row[3].split()))
     words = str(error)
     if isinstance(error, boto.ParamValidationError):
         words = str(error.kwargs["report"]).replace("\n", "; ")
     elif isinstance(error, boto.UnknownServiceError):  # its own words list all of the four hundred
         words = str(error.kwargs["service_name"])
-    words = " ".join(words.split())
-    words = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
+    words = _shortened(" ".join(words.split()), LONGEST_WORDS)
     return LabError(f"{what}: {words}", where=where, hint=hint, code=code)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2]} ... {text[-longest // 2 :]}"
 
 
 def file_error(error: OSError, where: str | None = None) -> LabError:
     """What the system says about a file or folder, as a LabError; a write that fails does not know which file."""
-    said = f"{error.filename} cannot be used: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    name = _shortened(str(error.filename), LONGEST_NAME)
+    said = f"{name} cannot be used: {error.strerror}." if error.filename else f"{error.strerror or error}."
     if error.errno in FULL:
         return LabError(said, where=where, hint="Free some space, or name a folder on another disk.", code="disk-full")
     return LabError(said, where=where, hint="Name a folder or file that you may read and write.", code="unusable-path")
@@ -333,11 +286,8 @@ def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[N
         if not isinstance(error, ResponseParserError):
             raise
         raise LabError(
-            f"What answered does not speak as AWS does: {' '.join(str(error).split())[:LONGEST_WORDS]}",
+            f"What answered does not speak as AWS does: {_shortened(' '.join(str(error).split()), LONGEST_WORDS)}",
             where=where,
             hint="Does a proxy or a sign-in page of the network answer in its place? Is the endpoint the right one?",
             code="bad-answer",
         ) from error
-
-
-telling = aws_errors  # the old name, until the last caller has the new one

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from labkit.terminal import printable
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -54,7 +56,7 @@ def stages(count: int) -> Iterator[Callable[[str], None]]:
         if bar is None:
             bar = _bar(sentence, count, "stage")
         else:
-            bar.set_description(sentence)
+            bar.set_description(printable(sentence))
             bar.update()
 
     try:
@@ -73,4 +75,6 @@ def _bar(what: str, total: int, unit: str) -> tqdm[Any]:
     from tqdm.auto import tqdm  # here, since it looks for a notebook and its widgets, which takes a while
 
     # None: no bar where the output is a file or a pipe.
-    return tqdm(total=total, desc=what, unit=unit, leave=False, disable=True if os.environ.get(HEADLESS) else None)
+    return tqdm(
+        total=total, desc=printable(what), unit=unit, leave=False, disable=True if os.environ.get(HEADLESS) else None
+    )

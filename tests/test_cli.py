@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import boto3
+import nbformat
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
@@ -261,6 +263,89 @@ class TestMistakes:
         assert "Traceback" not in done.output
 
 
+class TestToPrograms:
+    def test_a_mistake_is_json_with_a_code_where_json_was_asked_for(self, workspace):
+        done = labkit("check", "9", "--json")
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["error"]["code"] == "not-there"
+        assert json.loads(done.stdout)["error"]["message"] == "There is no step '9' to check."
+        assert "There is no step '9' to check." in done.stderr
+
+
+class TestATerminal:
+    """Whatever a name says, the terminal is told words."""
+
+    @pytest.mark.parametrize("words", [["check"], ["run", "x", "--out"], ["trace"], []])
+    def test_is_never_commanded(self, workspace, words):
+        done = labkit(*words, "\x1b]0;pwned\x07\x9b2J")
+        assert done.exit_code in (1, 2)
+        assert not {"\x1b", "\x07", "\x9b"} & set(done.output)
+
+
+class TestOddPlaces:
+    """A folder that can be used is used, whatever it is called; one that can't is named, without a traceback."""
+
+    @pytest.mark.parametrize("name", ["a folder", "'quoted' \"twice\"", "☃ 100 %s #1?", "-dash", "\udcff\x1b[31m\n"])
+    def test_of_any_name_takes_a_run(self, workspace, name):
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), f"--out={workspace / name}")
+        assert done.exit_code == 0, done.output
+        assert {path.name for path in (workspace / name).iterdir()} == {"fine.ipynb", "report.html"}
+
+    def test_a_notebook_of_any_name_is_run(self, workspace):
+        notebook = workspace / "nb '\"%20#ü\udcff.ipynb"
+        notebook.write_bytes((NOTEBOOKS / "fine.ipynb").read_bytes())
+        done = labkit("run", str(notebook), "--out", str(workspace / "run"))
+        assert done.exit_code == 0, done.output
+        assert nbformat.read(workspace / "run" / notebook.name, as_version=4).cells
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("file/run", "Not a directory"),
+            ("x" * 300, "File name too long"),
+            ("/".join(["y" * 200] * 25), "File name too long"),
+            ("taken", "is there already: another run's lab was kept in it"),
+        ],
+    )
+    def test_that_cannot_be_used_are_told(self, workspace, name, why):
+        (workspace / "file").write_text("in the way")
+        (workspace / "taken" / "workspace").mkdir(parents=True)
+        (workspace / "taken" / "workspace" / "precious").write_text("kept")
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", str(workspace / name))
+        assert done.exit_code == 1
+        assert why in done.stderr.splitlines()[0]
+        assert len(done.stderr) < 1000
+        assert (workspace / "taken" / "workspace" / "precious").exists()
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+    @pytest.mark.parametrize(
+        ("file", "doing"), [("fine.ipynb", "saving the executed notebook"), ("report.html", "writing the report")]
+    )
+    def test_a_full_disk_is_a_sentence(self, workspace, file, doing):
+        (workspace / "run").mkdir()
+        (workspace / "run" / file).symlink_to("/dev/full")
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", str(workspace / "run"))
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"No space left on device.\n  where:    {doing}")
+        assert not (workspace / "run" / "workspace").exists()
+
+    def test_a_workspace_that_is_a_file_is_told(self, workspace, monkeypatch):
+        (workspace / "file").write_text("in the way")
+        monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace / "file"))
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"))
+        assert done.exit_code == 1
+        assert "cannot be used: Not a directory." in done.stderr
+
+    def test_a_temporary_directory_with_a_long_path_is_too_long_for_sockets_and_so_not_used(
+        self, workspace, monkeypatch
+    ):
+        long = workspace / ("t" * 100)
+        long.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(long))
+        done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", str(workspace / "run"))
+        assert done.exit_code == 0, done.output
+
+
 class TestPackages:
     def test_build_lays_three_zips_that_inspect_approves_of(self, workspace):
         built = labkit("build", "--here", "--out", str(workspace / "zips"))
@@ -314,3 +399,13 @@ class TestRun:
         )
         assert done.exit_code == 0, done.output
         assert "local 3 local" in (workspace / "run" / "with_parameters.ipynb").read_text()
+
+    def test_refuses_a_parameter_of_another_type(self, workspace):
+        done = labkit("run", str(NOTEBOOKS / "with_parameters.ipynb"), "-p", "size", "big")
+        assert done.exit_code == 1
+        assert done.stderr.startswith("The parameter 'size' takes int, and 'big' is not one.")
+
+    def test_takes_a_place_that_is_named_as_a_parameter_for_the_place_of_the_run(self, workspace):
+        done = labkit("run", str(NOTEBOOKS / "with_parameters.ipynb"), "-p", "where", "aws")
+        assert done.exit_code == 1
+        assert "A real account is used only when you name it" in done.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
 from labkit.resources import Queue
@@ -103,7 +103,7 @@ def _median(values: Iterable[float | None]) -> str:
     return f"{median(known):,.0f}" if known else "-"
 
 
-@telling("sending a burst of photos")
+@aws_errors("sending a burst of photos")
 def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float = 600) -> Burst:
     """Upload one photo many times under different keys, look at the queues until every result is there.
 

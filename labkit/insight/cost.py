@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.insight.logs import read_logs
 from labkit.insight.prices import Prices, prices
 from labkit.lab import Lab
@@ -89,7 +89,7 @@ def _quantity(line: Line) -> str:
     return f"{number} {line.unit}"
 
 
-@telling("working out the cost")
+@aws_errors("working out the cost")
 def cost(lab: Lab) -> Cost:
     """What this lab has used since it was made, from its logs, its bucket and the age of its triggers.
 

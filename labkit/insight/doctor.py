@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from labkit.branch import Branch
-from labkit.errors import WaitedTooLong, telling
+from labkit.errors import WaitedTooLong, aws_errors
 from labkit.insight.invocations import judge_invocations
 from labkit.insight.logs import FunctionLogs, read_logs
 from labkit.insight.survey import LOGS_OF
@@ -150,7 +150,7 @@ def _in_short(hop: Hop) -> str:
     return (hop.call if len(hop.call) <= SHORT else hop.fix) or "-"
 
 
-@telling("looking along the way of a photo")
+@aws_errors("looking along the way of a photo")
 def doctor(lab: Lab, key: str | None = None, *, patience: float = 0) -> Diagnosis:
     """Walk the way of a photo: of the one with this key, or of any photo if there is none given.
 

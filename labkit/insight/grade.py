@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from labkit.definition import Definition
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.journal import Journal
 from labkit.lab import Lab
 from labkit.resources.bucket import bucket_of
@@ -223,7 +223,7 @@ def _from_journal(lab: Lab, journal: Journal) -> Definition:
     return replace(theirs, where=here.where, region=here.region, account=here.account, partition=here.partition)
 
 
-@telling("opening a student's lab")
+@aws_errors("opening a student's lab")
 def _as_opened(lab: Lab, definition: Definition, path: Path) -> Lab:
     """A student's lab, with a journal of its own that is thrown away afterwards."""
     journal = Journal(path)

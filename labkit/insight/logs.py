@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources.resource import found_or_none
 from labkit.result import Result
@@ -197,7 +197,7 @@ def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str
     parameters: dict[str, Any] = {"logGroupName": group}
     if since is not None:
         parameters["startTime"] = int(beginning(since).timestamp() * 1000)
-    with telling(f"reading the logs of {name}"):
+    with aws_errors(f"reading the logs of {name}"):
         events = found_or_none(_all_events, client=lab.client("logs"), parameters=parameters)
     if events is None:
         return FunctionLogs(name, group, exists=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labkit.branch import Branch
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.insight.invocations import judge_invocations
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
@@ -117,7 +117,7 @@ class Survey(Result):
 
 def survey(lab: Lab) -> Survey:
     """Look at every part of the lab as it stands in AWS. Changes nothing. Raises LabError if AWS refuses."""
-    with telling("surveying the lab"):
+    with aws_errors("surveying the lab"):
         return Survey(lab.definition.lab_id, tuple(_parts(Snapshot(lab))))
 
 
@@ -205,6 +205,6 @@ def queue_depths(lab: Lab) -> QueueDepths:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
     """
     pairs = zip(Queue.of(lab), DeadLetterQueue.of(lab), strict=True)
-    with telling("reading the depth of the queues"):
+    with aws_errors("reading the depth of the queues"):
         found = [(queue.name, queue.read()) for pair in pairs for queue in pair]
     return QueueDepths(tuple((name, queue_depth(attributes)) for name, attributes in found if attributes))

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.lab import Lab
 from labkit.resources import Snapshot, resources
 from labkit.result import Result
@@ -111,7 +111,7 @@ def export_template(lab: Lab) -> Template:
     return Template(lab.definition.lab_id, _Writer(lab).document(live=False))
 
 
-@telling("comparing the template with AWS")
+@aws_errors("comparing the template with AWS")
 def compare_template(template: Template, lab: Lab) -> TemplateComparison:
     """Hold a template against what stands in AWS now; the difference is called drift. Raises LabError."""
     wanted, live = template.resources, _Writer(lab).document(live=True)["Resources"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
 from labkit.result import Result
@@ -194,7 +194,7 @@ def trace(lab: Lab, key: str) -> Trace:
     would have to log as the lab's do.
     """
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
-    with telling(f"tracing {key}"):
+    with aws_errors(f"tracing {key}"):
         bucket = require_bucket(lab)
         source = bucket.head(key)
         if source is None:

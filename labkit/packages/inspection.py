@@ -13,13 +13,15 @@ from labkit.packages import runtimes
 from labkit.packages.contents import ABI, PackageContents
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target
-from labkit.result import Check, Checks, html_table, text_table
+from labkit.result import Check, Checks, html_table, html_text, text_table
 from labkit.zip_rules import MOST_UNZIPPED, MOST_ZIPPED, BadZip, open_zip
 
 # Libraries that Amazon Linux brings. manylinux wheels may lean on these and carry everything else with them.
 SYSTEM_LIBRARIES = re.compile(
     r"(ld-linux[-\w]*|lib(c|m|dl|rt|pthread|util|resolv|nsl|crypt|gcc_s|stdc\+\+|z|expat|python3[.\d]*))\.so(\.\d+)*"
 )
+
+NOT_JUDGED = "not looked into"
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,24 @@ class Inspection(Checks):
         """The lines of the inspection."""
         return self.checks
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be judged here: such lines pass, and have to be seen all the same."""
+        return tuple(f"{check.subject}: {check.found}" for check in self.checks if NOT_JUDGED in check.found)
+
     def _contents_table(self) -> tuple[Sequence[str], list[Sequence[object]]]:
         rows: list[Sequence[object]] = [(entry.name, f"{entry.size:,}", f"{entry.packed:,}") for entry in self.contents]
         return ("largest contents", "bytes", "bytes in the zip"), rows
 
     def __str__(self) -> str:
         headers, rows = self._contents_table()
-        return super().__str__() + ("\n\n" + text_table(headers, rows) if rows else "")
+        notes = "".join(f"\nnote: {note}" for note in self.notes)
+        return super().__str__() + notes + ("\n\n" + text_table(headers, rows) if rows else "")
 
     def _html(self) -> str:
         headers, rows = self._contents_table()
-        return super()._html() + (html_table(headers, rows) if rows else "")
+        notes = "".join(f"<p>note: {html_text(note)}</p>" for note in self.notes)
+        return super()._html() + notes + (html_table(headers, rows) if rows else "")
 
 
 def inspect_package(path: Path, *, handler: str | None = None, target: Target | None = None) -> Inspection:
@@ -182,7 +191,7 @@ def _function(contents: PackageContents) -> Check:
     file = contents.modules.find(contents.module) or ""
     source, bindings = contents.modules.source(file), contents.modules.bindings(file)
     if source is None or source.too_new:
-        return Check(subject, True, expected, f"not looked into: {source.too_new if source else 'no source'}")
+        return Check(subject, True, expected, f"{NOT_JUDGED}: {source.too_new if source else 'no source'}")
     if bindings is None:
         found = f"code that is not valid Python: {source.fault}"
         return Check(subject, False, expected, found, "Fix that line and zip again.")
@@ -195,7 +204,7 @@ def _function(contents: PackageContents) -> Check:
         found = _signature(last) if isinstance(last, ast.FunctionDef) else f"{function}, assigned or imported"
         return Check(subject, True, expected, found)
     if not seen_all:
-        found = f"not looked into: {function} may come from a module that is not in the zip"
+        found = f"{NOT_JUDGED}: {function} may come from a module that is not in the zip"
         return Check(subject, True, expected, found)
     there = [name for name, nodes in bindings.names.items() if isinstance(nodes[-1], ast.FunctionDef)]
     found = _few(there) or "no function"
@@ -204,7 +213,7 @@ def _function(contents: PackageContents) -> Check:
 
 def _imports(contents: PackageContents) -> Check:
     wrong = contents.reached.missing + contents.reached.faults
-    found = "all found" + "".join(f"; not looked into: {why}" for why in contents.reached.too_new)
+    found = "all found" + "".join(f"; {NOT_JUDGED}: {why}" for why in contents.reached.too_new)
     hint = "Put what is missing into the zip, beside the handler's module; fix what is not valid Python."
     if any("\\" in name for name in contents.names):
         hint += " Names with \\ are no folders: make the zip with a tool that writes / between them."
@@ -227,7 +236,7 @@ def _architecture(contents: PackageContents) -> Check:
         "this machine's binaries" if contents.target.local else f"binaries for Linux on {contents.target.architecture}"
     )
     if contents.target.local and sys.platform != "linux":
-        return Check("architecture", True, f"binaries for {sys.platform}", "not looked into")
+        return Check("architecture", True, f"binaries for {sys.platform}", NOT_JUDGED)
     wrong = [
         f"{name} ({binary.machine})"
         for name, binary in contents.binaries.items()

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from labkit.errors import LabError, error_code, telling
+from labkit.errors import LabError, aws_errors, error_code
 from labkit.lab import Lab
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import (
@@ -56,7 +56,7 @@ class Bucket(Resource):
         """Whether it is there and these credentials may see it."""
         s3 = self.lab.client("s3")
         try:
-            with telling(f"looking for the bucket {self.name}", {"403": "The name may belong to another account."}):
+            with aws_errors(f"looking for the bucket {self.name}", {"403": "The name may belong to another account."}):
                 return found_or_none(s3.head_bucket, Bucket=self.name) is not None
         except LabError as error:
             # A bucket that was begun, and that these credentials may not see, was never made: the name is someone's.
@@ -126,7 +126,7 @@ class Bucket(Resource):
     def make_private(self) -> None:
         """Set everything that `settings` says, whatever was there before."""
         s3, wanted = self.lab.client("s3"), self.settings()
-        with telling(f"making the bucket {self.name} private"):
+        with aws_errors(f"making the bucket {self.name} private"):
             if not self.read_tags():  # an endpoint that knows no tags at creation
                 s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": as_tag_list(self.lab.definition.tags)})
             s3.put_public_access_block(Bucket=self.name, PublicAccessBlockConfiguration=wanted["block"])

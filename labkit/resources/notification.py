@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
@@ -68,7 +68,7 @@ class Notification(Resource):
 
     def configuration(self) -> dict[str, Any]:
         """The bucket's whole notification configuration, as it must be put back."""
-        with telling(f"reading the notifications of {self.bucket.name}"):
+        with aws_errors(f"reading the notifications of {self.bucket.name}"):
             answer = self.lab.client("s3").get_bucket_notification_configuration(Bucket=self.bucket.name)
         return {kind: answer[kind] for kind in CONFIGURATION_KINDS if kind in answer}
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from botocore.exceptions import ClientError, ParamValidationError
 
 from labkit.branch import Branch
-from labkit.errors import LabError, error_code, error_message, telling
+from labkit.errors import LabError, aws_errors, error_code, error_message
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.resources.judgement import Line, Snapshot
@@ -291,12 +291,12 @@ class Resource(ABC):
     def journaled_create(self) -> Iterator[None]:
         """Around the calls that make it: the journal first, and a refusal that says what was being made."""
         self.lab.journal.creating(*self.key, **self.facts)
-        with telling(f"creating the {self.kind} {self.name}", self.hints):
+        with aws_errors(f"creating the {self.kind} {self.name}", self.hints):
             yield
 
     def delete(self) -> None:
         """Delete it; that it is gone already is no error. The journal knows then."""
-        with telling(f"deleting the {self.kind} {self.name}"):
+        with aws_errors(f"deleting the {self.kind} {self.name}"):
             try:
                 self.erase()
             except ClientError as error:

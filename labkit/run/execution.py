@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any
 
 import nbformat
 import papermill
-from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
 from tqdm import tqdm
 
+from labkit.errors import file_errors
+from labkit.interrupts import held_back
 from labkit.result import CHECKS_MIME
 from labkit.run.kernels import Kernels
+from labkit.terminal import printable
 
 KERNEL_START_TIMEOUT_S = 60
 ALLOWED_ERROR_TAG = "raises-exception"  # nbclient's own: this cell shows an error on purpose
@@ -48,6 +49,7 @@ class NotebookRun:
     checks_made: int
     checks_passed: int
     failure: Failure | None = None
+    interrupted: bool = False
 
 
 class _Position:
@@ -64,7 +66,7 @@ class _Position:
     def on_cell_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:  # noqa: ARG002
         """Move the bar on, and remember the cell in case it never comes back."""
         self.cell = cell_index
-        self.bar.set_description(f"{self.name}, cell {cell_index + 1}", refresh=False)
+        self.bar.set_description(f"{printable(self.name)}, cell {cell_index + 1}", refresh=False)
         self.bar.update()
 
 
@@ -76,9 +78,9 @@ def execute(
     `cell_timeout` is in seconds; `bar` is moved on by one for each cell.
     """
     clock = time.monotonic()
-    position = _Position(path.stem, kernels, bar)
+    position, interrupted = _Position(path.stem, kernels, bar), False
     notebook = papermill.execute_notebook(
-        str(path), str(copy), parameters, prepare_only=True, kernel_name="python3", language="python"
+        str(path), None, parameters, prepare_only=True, kernel_name="python3", language="python"
     )
     kernel = kernels.next()
     try:
@@ -101,11 +103,16 @@ def execute(
     except RuntimeError as error:  # jupyter_client's way to say that a kernel never answered
         _note_error(notebook, position.cell, "RuntimeError", str(error))
     except KeyboardInterrupt:
-        run_sync(_drop_tasks)()
+        interrupted = True
         _note_error(notebook, position.cell, "KeyboardInterrupt", "the run was interrupted")
     finally:
-        kernels.end(kernel)
-        nbformat.write(notebook, copy)
+        try:
+            with held_back(), file_errors(f"saving the executed notebook {copy}"):
+                kernels.end(kernel)
+                # As JSON, what is no UTF-8 (from a file's name, say) is spelt out: nbformat.write would refuse it.
+                copy.write_text(f"{nbformat.writes(notebook)}\n", "utf-8", errors="backslashreplace")
+        except KeyboardInterrupt:  # it is done and saved; what is left is to say so
+            interrupted = True
     outcomes = [
         check["passed"]
         for cell in notebook.cells
@@ -122,15 +129,8 @@ def execute(
         checks_made=len(outcomes),
         checks_passed=sum(outcomes),
         failure=_first_failure(notebook),
+        interrupted=interrupted,
     )
-
-
-async def _drop_tasks() -> None:
-    """An interrupt leaves papermill's client in mid-question; its tasks are ended before the kernel is."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _note_error(notebook: nbformat.NotebookNode, index: int | None, name: str, message: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,19 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
+from labkit.interrupts import held_back
+from labkit.run.remains import KERNELS_VARIABLE
+
 # What the notebooks import, and matplotlib's first drawing, take longer than the start of a kernel. A kernel that waits
 # for its turn has time for it. What is imported stays: the garbage collector need not look at it, then or later.
-WARM_UP = """
+# Temporary files go into the run's own folder: a kernel is ended before it could remove them.
+WARM_UP = f"""
 import gc
 gc.disable()
 import io
+import os
+import tempfile
+tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
 from labkit import *
 from matplotlib.figure import Figure
 figure = Figure()
@@ -51,11 +59,11 @@ class Kernel(AsyncKernelManager):
         self._made = super().client(**settings)
         return self._made
 
-    def end(self) -> None:
-        """End the kernel at once: nothing in it is wanted any more."""
+    async def end(self) -> None:
+        """End the kernel at once, with what its cells have started: nothing in it is wanted any more."""
         if self._made is not None:
             self._made.stop_channels()
-        run_sync(self.shutdown_kernel)(now=True)
+        await self.shutdown_kernel(now=True)
 
 
 class Kernels:
@@ -68,7 +76,7 @@ class Kernels:
         self._place, self._log = place, log
         # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
         # anything here takes to reckon.
-        self._environment = {**environment, "IPYTHONDIR": str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
+        self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
@@ -81,9 +89,10 @@ class Kernels:
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
             connection_file=str(self._place / f"{number}.json"),
         )
-        await kernel.start_kernel(env=self._environment, cwd=str(folder), stderr=self._log)
-        self._running.append(kernel)
-        self._ready.append(kernel)
+        with held_back():
+            await kernel.start_kernel(env=self._environment, cwd=str(folder), stdout=self._log, stderr=self._log)
+            self._running.append(kernel)
+            self._ready.append(kernel)
 
     def next(self) -> Kernel:
         """The kernel for the next notebook."""
@@ -93,8 +102,10 @@ class Kernels:
 
     def end(self, kernel: Kernel) -> None:
         """End one of them."""
-        self._running.remove(kernel)
-        kernel.end()
+        with held_back():
+            run_sync(_drop_tasks)()
+            self._running.remove(kernel)
+            run_sync(kernel.end)()
 
     def end_all(self) -> None:
         """End all that still run."""
@@ -102,21 +113,28 @@ class Kernels:
             self.end(kernel)
 
 
+async def _drop_tasks() -> None:
+    """An interrupt leaves papermill's client in mid-question; its tasks are ended before the kernel is."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @contextmanager
-def kernels_for(folders: Sequence[Path], environment: Mapping[str, str], log: Path) -> Iterator[Kernels]:
+def kernels_for(folders: Sequence[Path], environment: Mapping[str, str], place: Path, log: Path) -> Iterator[Kernels]:
     """Kernels for notebooks in these folders, the first already on its way; all gone when the block ends.
 
-    What they say beside their notebooks goes into `log`, which stays only if there was anything.
+    Their sockets lie in `place`. What they say beside their notebooks goes into `log`, if they say anything.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True) as place,
-        log.open("wb") as said,
-    ):
-        kernels = Kernels(folders, environment, Path(place), said)
+    own_log = place / log.name
+    with own_log.open("wb") as said:
+        kernels = Kernels(folders, environment, place, said)
         try:
             run_sync(kernels.start_ahead)()
             yield kernels
         finally:
-            kernels.end_all()
-    if not log.stat().st_size:
-        log.unlink()
+            with held_back():
+                kernels.end_all()
+                if own_log.stat().st_size:
+                    shutil.move(own_log, log)

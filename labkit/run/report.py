@@ -1,12 +1,14 @@
 """A run as data, and its report: one HTML file that needs no network, no script and no style to be read.
 
-A page's policy (CSP) forbids it to load anything, so that nothing inside a notebook's output can.
+What notebooks show comes from outside: names of objects, log lines, whatever AWS answered. So their HTML is cleaned of
+all that acts, all other text is escaped, and the page's policy (CSP) forbids it to load or to send anything.
 """
 
 from __future__ import annotations
 
 import base64
 import mimetypes
+import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import mistune
+import nh3
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from labkit.errors import file_errors
 from labkit.result import Result, counted, html_table
+from labkit.terminal import printable
 
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
     from nbformat import NotebookNode
@@ -34,51 +39,32 @@ TITLE = "The Serverless Image Processing Lab"
 PACKAGES = ("boto3", "moto", "pillow", "awslambdaric", "papermill")  # those whose version can change what a run shows
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 1rem/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 72rem; margin: 2rem auto;
-  padding: 0 1rem; }
-/* A line of prose can be too long for the eye; a picture or a table is better wide. */
-p, ul, ol, dl { max-width: 56rem; }
-h1, h2, h3, h4 { line-height: 1.25; }
-section { border-top: 3px solid #1b1b1b; margin-top: 3rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-th, td { border-bottom: 1px solid #b5b5b5; padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
-th[scope=row] { font-weight: 600; }
-/* Where there is room, words stay whole; where there is little, an ARN gives way, but no heading and no short word. */
-th, td { overflow-wrap: break-word; }
-@media (width < 72rem) {
-  th[scope=row], td { overflow-wrap: anywhere; min-width: 7ch; }
-  th[scope=row], td:first-child { min-width: 13ch; }
-}
-pre { background: #f4f4f1; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
-code { font-family: ui-monospace, monospace; }
-.output { border-left: 3px solid #9aa7b4; padding-left: 1rem; margin: 0 0 1.5rem; }
-.output pre { background: none; padding: 0; }
-.error, .fail { border-left: 5px solid #a30000; padding-left: 1rem; }
-.number { color: #595959; font-size: .85rem; margin: 1rem 0 -.8rem; }
-img { max-width: 100%; height: auto; }
-figure { break-inside: avoid; }
-a { color: #0b4f9e; }
-.k, .kn, .kc, .ow { color: #7a1f7a; }
-.s1, .s2, .sa, .sd, .si { color: #17602f; }
-.c1 { color: #5a5a5a; font-style: italic; }
-.mi, .mf { color: #8a3b00; }
-@media print {
-  body { max-width: none; margin: 0; font-size: 10.5pt; }
-  section { break-before: page; }
-  table { font-size: .85em; }
-  th, td { padding-right: .5rem; }
-  th[scope=row], td:first-child { min-width: 9ch; }
-  tr, img { break-inside: avoid; }
-  h2, h3, h4, .number { break-after: avoid; }
-  a { color: inherit; }
-  /* Paper can't unfold. Twins of what is above are left out; the answers of a quiz are wanted. */
-  details:not([open], .answers) { display: none; }
-  .answers::details-content { content-visibility: visible; }
-}
+LAYOUT = """
+align-items align-self background-color border color display font-size font-style font-weight gap grid-row
+grid-template-columns grid-template-rows height margin margin-bottom margin-left margin-top max-width overflow-wrap
+padding text-align vertical-align white-space width
 """
+
+
+def _url(tag: str, attribute: str, value: str) -> str | None:  # noqa: ARG001
+    """A picture may be in the page itself; nothing that a person could be led to."""
+    return None if attribute == "href" and value.startswith("data:") else value
+
+
+# What may stay of a notebook's HTML: nh3's own safe list, and what lays out tables and pictures.
+CLEANER = nh3.Cleaner(
+    attributes={**nh3.ALLOWED_ATTRIBUTES, "*": {"class", "role", "style"}, "details": {"open"}},
+    attribute_filter=_url,
+    generic_attribute_prefixes={"aria-"},
+    filter_style_properties=set(LAYOUT.split()),
+    url_schemes={"data", "http", "https", "mailto"},
+    url_relative=lambda url: url if url.startswith("#") else None,  # what lies beside a notebook is not beside the page
+    link_rel=None,
+)
+
+STYLE = Path(__file__).with_name("report.css")
 
 
 @dataclass(frozen=True)
@@ -91,16 +77,12 @@ class Run(Result):
     folder: Path
     notebooks: tuple[NotebookRun, ...]
     not_reached: tuple[str, ...] = ()
+    interrupted: bool = False  # a person, or the system, has ended it
 
     @property
     def failed(self) -> NotebookRun | None:
         """The notebook that failed, or None; it is the last one, since the next would lean on it."""
         return next((run for run in self.notebooks if run.failure), None)
-
-    @property
-    def interrupted(self) -> bool:
-        """True if a person, or the system, ended the run."""
-        return bool(self.failed and self.failed.failure and self.failed.failure.error == "KeyboardInterrupt")
 
     @property
     def report(self) -> Path:
@@ -111,6 +93,8 @@ class Run(Result):
         """How the run went; where it failed, by notebook, cell and the error's first line."""
         if self.failed:
             return f"FAIL: {self.failed.name}, {self.failed.failure}"
+        if self.interrupted:
+            return f"FAIL: the run was interrupted after {self.notebooks[-1].name}."
         passed = sum(run.checks_passed for run in self.notebooks)
         checks = f", {counted(passed, 'check')} passed" if any(run.checks_made for run in self.notebooks) else ""
         return f"PASS: {counted(len(self.notebooks), 'notebook')} in {self.seconds:.1f} s{checks}."
@@ -130,7 +114,8 @@ class Run(Result):
 
 def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
-    run.report.write_text(page(run), "utf-8")
+    with file_errors("writing the report"):
+        run.report.write_text(page(run), "utf-8", errors="backslashreplace")
     return run.report
 
 
@@ -143,9 +128,10 @@ def page(run: Run) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{TITLE}: a run</title>
-<style>{STYLE}</style>
+<style>
+{STYLE.read_text("utf-8")}</style>
 </head>
 <body>
 <header>
@@ -197,12 +183,12 @@ def _title(run: NotebookRun) -> str:
 
 def _section(run: NotebookRun, names: list[str]) -> str:
     markdown = mistune.create_markdown(
-        renderer=_Prose(run, names), plugins=["table", "strikethrough", "url", "task_lists", "def_list"]
+        renderer=_Prose(run, names), plugins=["table", "strikethrough", "url", "def_list"]
     )
     parts, number = [f'<section id="{escape(run.name)}" aria-label="{escape(_title(run))}">'], 0
     for cell in run.notebook.cells:
         if cell.cell_type == "markdown":
-            parts.append(str(markdown(cell.source)))
+            parts.append(CLEANER.clean(str(markdown(cell.source))))
         elif cell.cell_type == "code":
             number += 1
             parts.append(_code(cell, f"{run.name}-{number}", number))
@@ -226,20 +212,23 @@ def _output(output: NotebookNode) -> str:
 
 def _richest(data: dict[str, Any], metadata: dict[str, Any]) -> str:
     if "text/html" in data:
-        return str(data["text/html"])
+        return CLEANER.clean(data["text/html"])
     if "text/markdown" in data:
-        return str(mistune.html(data["text/markdown"]))
+        return CLEANER.clean(str(mistune.html(data["text/markdown"])))
     for mime in IMAGES:
         if mime in data:
-            raw = data[mime].encode() if mime == "image/svg+xml" else None
-            encoded = base64.b64encode(raw).decode() if raw else data[mime].replace("\n", "")
             words = metadata.get(mime, {}).get("alt") or data.get("text/plain", "a picture")
-            return f'<img src="data:{mime};base64,{encoded}" alt="{escape(words)}">'
+            drawing = mime == "image/svg+xml"
+            return _image(mime, base64.b64encode(data[mime].encode()).decode() if drawing else data[mime], words)
     return f"<pre>{_plain(data.get('text/plain', ''))}</pre>"
 
 
+def _image(mime: str, encoded: str, words: str) -> str:
+    return f'<img src="data:{mime};base64,{escape("".join(encoded.split()))}" alt="{_plain(words)}">'
+
+
 def _plain(text: str) -> str:
-    return escape(TERMINAL_COLOURS.sub("", text))
+    return escape(printable(TERMINAL_COLOURS.sub("", text).replace("\r\n", "\n")))
 
 
 class _Prose(mistune.HTMLRenderer):
@@ -256,13 +245,10 @@ class _Prose(mistune.HTMLRenderer):
         stem, dot, _ = unquote(url).rpartition("/")[2].partition(".ipynb")
         if dot and stem in self.names:
             return f'<a href="#{escape(stem)}">{text}</a>'
-        # What lies beside the notebooks does not lie beside the report.
         return super().link(text, url, title) if re.match(r"(https?|mailto):", url) else text
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        file = self.source_folder / unquote(url)
-        if not file.is_file():  # on a site, or missing: its words must do
+        file, kind = self.source_folder / unquote(url), mimetypes.guess_type(url)[0] or ""
+        if not (kind.startswith("image/") and os.path.isfile(file)):  # on a site, or missing: its words must do
             return super().image(text, url, title)
-        kind = mimetypes.guess_type(file.name)[0] or "image/png"
-        encoded = base64.b64encode(file.read_bytes()).decode()
-        return f'<img src="data:{kind};base64,{encoded}" alt="{escape(text)}">'
+        return _image(kind, base64.b64encode(file.read_bytes()).decode(), text)

@@ -5,18 +5,14 @@ A run on the embedded AWS has a workspace, and so an AWS and a journal, of its o
 
 from __future__ import annotations
 
-import ast
-import json
 import os
-import shutil
-import signal
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -24,10 +20,13 @@ from tqdm import tqdm
 from labkit import embedded_aws
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
+from labkit.interrupts import held_back
 from labkit.lab import PLACES_IN_WORDS, find_workspace, open_lab
 from labkit.progress import HEADLESS
 from labkit.run.kernels import kernels_for
 from labkit.run.labs import kept_labs, left_as_found
+from labkit.run.parameters import cells_of, share_parameters
+from labkit.run.remains import own_folder
 from labkit.run.report import Run, write_report
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build on a slow network takes minutes
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
 UNWATCHED = embedded_aws.Settings(mapping_delay_seconds=0.02)
+# What says which lab is meant: the run and its notebooks must mean the same one.
+OPTIONS = ("where", "suffix", "prefix", "endpoint_url", "account", "profile", "region", "role_arn", "bucket")
 CLEANING_NOTEBOOK = "clean_up"  # the name (without its number) of the notebook that --keep leaves out
 
 
@@ -52,6 +53,7 @@ def find_notebooks(folder: Path, names: Sequence[str] = ()) -> list[Path]:
                 f"There are no numbered notebooks in {folder}.",
                 where="looking for the notebooks",
                 hint="Run labkit in the project's folder, or name the notebooks.",
+                code="not-there",
             )
         return story
     return [_find_notebook(folder, name, story) for name in names]
@@ -67,56 +69,27 @@ def _find_notebook(folder: Path, name: str, story: Sequence[Path]) -> Path:
             f"There is no notebook {name!r}.",
             where=f"looking in {folder}",
             hint=f"There are {', '.join(path.stem for path in story) or 'none'}.",
+            code="not-there",
         )
     return found[0]
 
 
-def declared_parameters(path: Path) -> frozenset[str]:
-    """The names in the cell of `path` that is tagged `parameters`. Raises LabError if it is not a notebook."""
-    return frozenset(
-        target.id
-        for cell in _cells(path)
-        if "parameters" in cell["metadata"].get("tags", ())
-        for statement in ast.parse("".join(cell["source"])).body
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
-        if isinstance(target, ast.Name)
-    )
+def take_options(options: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The lab's options, and the parameters that are none: a parameter that bears an option's name is that option.
 
-
-def _cells(path: Path) -> list[dict[str, Any]]:
-    try:
-        notebook = json.loads(path.read_text("utf-8"))
-        cells: list[dict[str, Any]] = notebook["cells"]
-        if notebook["nbformat"] != 4 or not any(cell["cell_type"] == "code" for cell in cells):
-            raise ValueError("no code cells in nbformat 4")
-    except (ValueError, KeyError, TypeError) as error:
-        raise LabError(
-            f"{path.name} is not a notebook that can be run.",
-            where=f"reading {path}",
-            hint=f"{type(error).__name__}: {error}",
-        ) from error
-    return cells
-
-
-def share_parameters(
-    paths: Sequence[Path], parameters: Mapping[str, Any], options: Mapping[str, Any]
-) -> dict[Path, dict[str, Any]]:
-    """What goes to which notebook: of `parameters` and `options`, those that it declares.
-
-    Raises LabError if one of `parameters`, which a person has named, is declared by none.
+    Else the notebooks would work elsewhere than the run, and elsewhere than a person was asked about. Raises LabError
+    for two values of one option.
     """
-    declared = {path: declared_parameters(path) for path in paths}
-    known = frozenset[str]().union(*declared.values())
-    for name in parameters:
-        if name not in known:
+    taken = {name: value for name, value in parameters.items() if name in OPTIONS}
+    for name, value in taken.items():
+        if options.get(name) not in (None, "", value):
             raise LabError(
-                f"No notebook declares the parameter {name!r}.",
-                where="reading the cells tagged `parameters`",
-                hint=f"There are {', '.join(sorted(known)) or 'none'}.",
+                f"There are two values for {name}: {options[name]!r} and {value!r}.",
+                where="reading the parameters of the run",
+                hint=f"-p {name} is the same as --{name.replace('_', '-')}: give one of them.",
+                code="bad-option",
             )
-    wanted = {**options, **parameters}
-    return {path: {name: value for name, value in wanted.items() if name in declared[path]} for path in paths}
+    return {**options, **taken}, {name: value for name, value in parameters.items() if name not in taken}
 
 
 def run_notebooks(
@@ -129,45 +102,55 @@ def run_notebooks(
     environment: Mapping[str, str] | None = None,
     cell_timeout: float = CELL_TIMEOUT_S,
     say: Callable[[str], None] = print,
+    own: Path | None = None,
 ) -> Run:
     """Execute the notebooks in order until one fails; their copies and the report go into `folder`.
 
     `where` says in words where the lab runs; `parameters` and `options` go to the notebooks as in `share_parameters`;
-    `environment` is added to the kernels' own; `cell_timeout` is in seconds. What goes wrong inside a notebook is in
-    the Run that is returned; LabError means that nothing was started.
+    `environment` is added to the kernels' own; `cell_timeout` is in seconds; `own` is the run's own folder, if there
+    is one already. What goes wrong inside a notebook, an interrupt too, is in the Run that is returned. LabError means
+    that nothing was started, or that what was done could not be saved.
     """
     shared = share_parameters(paths, parameters or {}, options or {})
-    lengths = [len(_cells(path)) for path in paths]
+    lengths = [len(cells_of(path)) for path in paths]
     folder.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now().astimezone(), time.monotonic()
     done: list[NotebookRun] = []
-    with (
-        kernels_for(
-            [path.parent for path in paths], {**os.environ, **(environment or {})}, folder / "kernels.log"
-        ) as kernels,
-        tqdm(desc="starting", total=sum(lengths), unit="cell", disable=None, leave=False) as bar,
-    ):
-        # Imported only now: papermill takes a second, in which the first kernel starts.
-        from labkit.run.execution import execute
+    folders, variables = [path.parent for path in paths], {**os.environ, **(environment or {})}
+    interrupted = False
+    try:
+        with (
+            own_folder() if own is None else nullcontext(own) as place,
+            kernels_for(folders, variables, place, folder / "kernels.log") as kernels,
+            tqdm(desc="starting", total=sum(lengths), unit="cell", disable=None, leave=False) as bar,
+        ):
+            # Imported only now: papermill takes a second, in which the first kernel starts.
+            from labkit.run.execution import execute
 
-        for number, path in enumerate(paths):
-            bar.n = sum(lengths[:number])
-            run = execute(path, folder / path.name, kernels, shared[path], cell_timeout=cell_timeout, bar=bar)
-            done.append(run)
-            with bar.external_write_mode():
-                say(_line(run))
-            if run.failure:
-                break
-    whole = Run(
-        where=where,
-        started=started,
-        seconds=time.monotonic() - clock,
-        folder=folder,
-        notebooks=tuple(done),
-        not_reached=tuple(path.stem for path in paths[len(done) :]),
-    )
-    write_report(whole)
-    return whole
+            for number, path in enumerate(paths):
+                bar.n = sum(lengths[:number])
+                run = execute(path, folder / path.name, kernels, shared[path], cell_timeout=cell_timeout, bar=bar)
+                done.append(run)
+                with bar.external_write_mode():
+                    say(_line(run))
+                if run.failure or run.interrupted:
+                    break
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        interrupted = True
+    with held_back():
+        full = Run(
+            where=where,
+            started=started,
+            seconds=time.monotonic() - clock,
+            folder=folder,
+            notebooks=tuple(done),
+            not_reached=tuple(path.stem for path in paths[len(done) :]),
+            interrupted=interrupted or any(run.interrupted for run in done),
+        )
+        write_report(full)
+    return full
 
 
 def _line(run: NotebookRun) -> str:
@@ -195,11 +178,16 @@ def run_lab(
     """
     if keep:
         paths = [path for path in paths if not path.stem.endswith(CLEANING_NOTEBOOK)]
-    options = {name: value for name, value in options.items() if value}
+    options, parameters = take_options({"where": where, **options}, parameters or {})
+    options = {name: value for name, value in options.items() if value and name != "where"}
     # What a notebook does not declare as a parameter, such as an existing role, open_lab() finds in the environment.
     named = {f"LABKIT_{name.upper()}": str(value) for name, value in options.items()}
-    place = _local_place(folder, keep, say) if where == "local" else _shared_place(where, keep, say, options)
-    with _terminated_as_interrupted(), place as (in_words, environment):
+    workspace = (folder / "workspace").resolve() if where == "local" else None
+    with (
+        own_folder(workspace, keep=keep) as own,
+        _local_place(workspace, keep, say) if workspace else _shared_place(where, keep, say, options) as place,
+    ):
+        in_words, environment = place
         return run_notebooks(
             paths,
             folder=folder,
@@ -209,38 +197,36 @@ def run_lab(
             environment={"LABKIT_WHERE": where, HEADLESS: "1", **named, **environment},
             cell_timeout=cell_timeout,
             say=say,
+            own=own,
         )
 
 
 @contextmanager
-def _local_place(folder: Path, keep: bool, say: Callable[[str], None]) -> Iterator[tuple[str, dict[str, str]]]:
+def _local_place(workspace: Path, keep: bool, say: Callable[[str], None]) -> Iterator[tuple[str, dict[str, str]]]:
     """An embedded AWS of the run's own."""
-    workspace = (folder / "workspace").resolve()
-    workspace.mkdir(parents=True)
-    with ThreadPoolExecutor(1) as beside:
+    beside = ThreadPoolExecutor(1)
+    try:
         # It starts while the first kernel does. Should this process be killed, it ends by itself.
         settings: dict[str, Any] = {} if keep else {"parent": os.getpid(), "settings": UNWATCHED}
         starting = beside.submit(embedded_aws.start, workspace / LOCAL_FOLDER, **settings)
-        try:
-            # A bucket and a role that exist elsewhere, named for other work, do not exist in an AWS that is new.
-            yield (
-                PLACES_IN_WORDS["local"],
-                {"LABKIT_WORKSPACE": str(workspace), "LABKIT_BUCKET": "", "LABKIT_ROLE_ARN": ""},
-            )
-            starting.result()
-        except embedded_aws.EmbeddedAwsError as error:
-            hint = "Run it again; a very busy machine can be too slow to start it."
-            raise LabError(str(error), where="starting the embedded AWS of this run", hint=hint) from error
-        finally:
-            wait([starting])
-            if keep:
-                for said in kept_labs(workspace):
-                    say(said)
-                say(f"The lab was kept. To go on with it: export LABKIT_WORKSPACE='{workspace}'")
-                say("then `labkit status`, `make notebooks`, and at last `labkit stop`.")
-            else:
-                embedded_aws.stop(workspace / LOCAL_FOLDER)
-                shutil.rmtree(workspace)
+        # A bucket and a role that exist elsewhere, named for other work, do not exist in an AWS that is new.
+        yield (
+            PLACES_IN_WORDS["local"],
+            {"LABKIT_WORKSPACE": str(workspace), "LABKIT_BUCKET": "", "LABKIT_ROLE_ARN": ""},
+        )
+        starting.result()
+    except embedded_aws.EmbeddedAwsError as error:
+        hint = "Run it again; a very busy machine can be too slow to start it."
+        where = "starting the embedded AWS of this run"
+        raise LabError(str(error), where=where, hint=hint, code="no-embedded-aws") from error
+    finally:
+        with held_back():
+            beside.shutdown()  # which waits until it has started, so that it can be stopped
+        if keep:
+            for said in kept_labs(workspace):
+                say(said)
+            say(f"The lab was kept. To go on with it: export LABKIT_WORKSPACE={shlex.quote(str(workspace))}")
+            say("then `labkit status`, `make notebooks`, and at last `labkit stop`.")
 
 
 @contextmanager
@@ -256,18 +242,3 @@ def _shared_place(
             f"{PLACES_IN_WORDS[where]}, account {at.account}, region {at.region}",
             {"LABKIT_WORKSPACE": str(lab.workspace.resolve())},
         )
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Being ended (SIGTERM, a closed terminal) is treated as Ctrl-C: kernels, servers and resources are cleaned up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from labkit.errors import LabError, WaitedTooLong, telling
+from labkit.errors import LabError, WaitedTooLong, aws_errors
 from labkit.lab import Lab
 from labkit.resources import KINDS, Resource, resource_of, resources
 from labkit.resources.resource import NOT_OURS, OURS, Ownership, hidden
@@ -71,14 +71,14 @@ class Receipt(Result):
                 yield thing.kind, thing.name, now, thing.grounds
 
 
-@telling("taking the inventory")
+@aws_errors("taking the inventory")
 def inventory(lab: Lab) -> Inventory:
     """What the lab has in AWS now, of what its journal lists and of what AWS finds by its tags. Changes nothing."""
     found = [(one, whose(one)) for one in _in_order(lab) if one.deletable]
     return Inventory(lab.definition.lab_id, tuple(one.key for one, owner in found if owner and owner.verdict == OURS))
 
 
-@telling("cleaning up")
+@aws_errors("cleaning up")
 def clean_up(lab: Lab) -> Receipt:
     """Delete everything that this lab has made, in the right order, and nothing else.
 
@@ -89,7 +89,7 @@ def clean_up(lab: Lab) -> Receipt:
     deleted: list[tuple[Resource, Ownership]] = []
     not_ours = [Thing(entry.kind, entry.name, "no kind of thing that a lab makes") for entry in _unknown(lab)]
     for one in _in_order(lab):
-        with telling(f"deleting the {one.kind} {one.name}"):
+        with aws_errors(f"deleting the {one.kind} {one.name}"):
             found = whose(one) if one.deletable else None
         if found is None:
             lab.journal.deleted(*one.key)

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from packaging.requirements import Requirement
 
-from labkit.errors import error_code, error_message
+from labkit.errors import boto3_error, error_code, error_message, file_error
 from labkit.lab import Lab
 from labkit.result import Check, Checks
 
@@ -64,13 +64,17 @@ def _check_packages() -> Check:
 
 
 def _check_disk(lab: Lab) -> Check:
-    free = shutil.disk_usage(lab.workspace).free // 2**20
-    writable = os.access(lab.workspace, os.W_OK)
+    free, writable = 0, os.access(lab.workspace, os.W_OK)
+    try:
+        free = shutil.disk_usage(lab.workspace).free // 2**20
+        found = f"{free:,} MB" if writable else f"{lab.workspace} can't be written to"
+    except OSError as error:
+        found = file_error(error).message
     return Check(
         "disk",
         free >= DISK_NEEDED_MB and writable,
         f"{DISK_NEEDED_MB} MB to write to",
-        f"{free:,} MB" if writable else f"{lab.workspace} can't be written to",
+        found,
         "Free some space, or choose another folder with the variable LABKIT_WORKSPACE.",
     )
 
@@ -78,13 +82,16 @@ def _check_disk(lab: Lab) -> Check:
 def _check_clock(lab: Lab) -> Check:
     """Signed requests carry the time; the answer's Date header is the other side's."""
     hint = "Set this machine's clock: AWS refuses requests that are more than five minutes off."
+    wanted = f"within {CLOCK_SKEW_S} s of AWS"
     try:
         answer = lab.client("sts").get_caller_identity()
+        theirs = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (ClientError, BotoCoreError) as error:
-        return Check("clock", False, f"within {CLOCK_SKEW_S} s of AWS", str(error), hint)
-    theirs = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-    skew = abs((datetime.now(UTC) - theirs).total_seconds())
-    return Check("clock", skew <= CLOCK_SKEW_S, f"within {CLOCK_SKEW_S} s of AWS", f"{skew:.0f} s off", hint)
+        return Check("clock", False, wanted, _words(error), hint)
+    except (KeyError, ValueError):
+        return Check("clock", False, wanted, "its answer does not say the time", hint)
+    skew = abs((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds())
+    return Check("clock", skew <= CLOCK_SKEW_S, wanted, f"{skew:.0f} s off", hint)
 
 
 def _check_service(lab: Lab, name: str) -> Check:
@@ -92,8 +99,15 @@ def _check_service(lab: Lab, name: str) -> Check:
     try:
         ask(lab.client(service))
     except ClientError as error:
-        found = f"{error_code(error)}: {error_message(error)}"
-        return Check(name, False, "answers", found, "`labkit permissions` prints what your user needs.")
+        return Check(name, False, "answers", _words(error), "`labkit permissions` prints what your user needs.")
     except BotoCoreError as error:
-        return Check(name, False, "answers", str(error), f"Does {lab.definition.region} offer {name}? Is the net up?")
+        hint = f"Does {lab.definition.region} offer {name}? Is the net up?"
+        return Check(name, False, "answers", _words(error), hint)
     return Check(name, True, "answers", "answers")
+
+
+def _words(error: ClientError | BotoCoreError) -> str:
+    """What AWS said, or what boto3 said in its place, as what it is."""
+    if isinstance(error, ClientError):
+        return f"{error_code(error)}: {error_message(error)}"
+    return boto3_error(error).message

@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit import resources
 from labkit.branch import Branch
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.packages import Package, refusal_for
 from labkit.resources import LogGroup, judge_settled, kinds_of_step
@@ -106,7 +106,7 @@ def _trigger_of(lab: Lab, branch: Branch) -> resources.Trigger:
     return resources.Trigger.in_branch(lab, branch)
 
 
-@telling("making a log group")
+@aws_errors("making a log group")
 def create_log_group(lab: Lab, branch: Branch) -> None:
     """Make the function's log group before Lambda does: with an end date, and so that the role need not make it.
 
@@ -119,7 +119,7 @@ def create_log_group(lab: Lab, branch: Branch) -> None:
         group.keep_for_a_day()
 
 
-@telling("making a function")
+@aws_errors("making a function")
 def create_function(lab: Lab, function_name: str) -> Function:
     """Make a function "from scratch", as the console does: AWS's hello-world code, to be replaced by `upload_code`.
 
@@ -135,7 +135,7 @@ def create_function(lab: Lab, function_name: str) -> Function:
     return _create_function(lab, branch, buffer.getvalue(), Handler=PLACEHOLDER_HANDLER, Description="")
 
 
-@telling("making a function")
+@aws_errors("making a function")
 def deploy_function(lab: Lab, function_name: str) -> Function:
     """Make a function whole, in one call: its package and its configuration; or bring one that is there to that.
 
@@ -216,7 +216,7 @@ def _read_function(function: resources.Function) -> dict[str, Any]:
     return found
 
 
-@telling("uploading a function's code")
+@aws_errors("uploading a function's code")
 def upload_code(lab: Lab, function_name: str, package: Package | Path | None = None) -> Function:
     """Upload a deployment package to a function; by default the lab's own, built for the lab's runtime.
 
@@ -232,7 +232,7 @@ def upload_code(lab: Lab, function_name: str, package: Package | Path | None = N
     if not path.is_file():
         raise LabError(f"There is no file {path}.", where=f"uploading the code of {branch.name}")
     code, client = path.read_bytes(), lab.client("lambda")
-    with telling(f"uploading the code of {branch.name}"):
+    with aws_errors(f"uploading the code of {branch.name}"):
         return _updated(
             lab, branch, lambda: client.update_function_code(FunctionName=branch.function_name, ZipFile=code)
         )
@@ -250,7 +250,7 @@ def set_description(lab: Lab, function_name: str, description: str | None = None
     )
 
 
-@telling("configuring a function")
+@aws_errors("configuring a function")
 def configure_function(lab: Lab, function_name: str, **configuration: Any) -> Function:
     """Change a function's configuration, such as `MemorySize=1024`; nothing is called if it is so already.
 
@@ -261,7 +261,7 @@ def configure_function(lab: Lab, function_name: str, **configuration: Any) -> Fu
     lacking = {key: value for key, value in configuration.items() if found.get(key) != value}
     if not lacking:
         return _function(found)
-    with telling(f"changing {', '.join(lacking)} of {branch.name}"):
+    with aws_errors(f"changing {', '.join(lacking)} of {branch.name}"):
         return _updated(
             lab,
             branch,
@@ -276,7 +276,7 @@ def _updated(lab: Lab, branch: Branch, call: Any) -> Function:
     return _function(_read_function(function), (f"Successfully updated the function {function.name}.",))
 
 
-@telling("adding a trigger")
+@aws_errors("adding a trigger")
 def add_trigger(lab: Lab, function_name: str) -> Trigger:
     """Tie a function's queue to it, not yet enabled: batch size 1, partial batch responses on.
 
@@ -307,13 +307,13 @@ def _require_trigger(trigger: resources.Trigger) -> dict[str, Any]:
     return found
 
 
-@telling("enabling a trigger")
+@aws_errors("enabling a trigger")
 def enable_trigger(lab: Lab, function_name: str) -> Trigger:
     """Switch a function's trigger on, and wait until Lambda says that it is enabled."""
     branch = lab.branch(function_name)
     trigger = _trigger_of(lab, branch)
     found = _require_trigger(trigger)
-    with telling(f"enabling the trigger of {branch.name}"):
+    with aws_errors(f"enabling the trigger of {branch.name}"):
         return _trigger(branch, trigger.enable(found))
 
 
@@ -348,7 +348,7 @@ def create_functions(lab: Lab) -> Table[Deployed]:
     )
 
 
-@telling("checking the functions")
+@aws_errors("checking the functions")
 def check_functions(lab: Lab) -> Checks:
     """Look at each function, its role, its log group and its trigger, and at their timeouts. Changes nothing."""
     return Checks("functions, roles and triggers", judge_settled(lab, *kinds_of_step(4)))

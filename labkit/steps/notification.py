@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labkit import resources
-from labkit.errors import error_code, error_message, telling
+from labkit.errors import aws_errors, error_code, error_message
 from labkit.lab import Lab
 from labkit.policy import as_list, conditions, pretty
 from labkit.resources import Notification, judge_settled, kinds_of_step
@@ -116,7 +116,7 @@ class EventNotification(Result):
         yield "destination", self.topic_arn
 
 
-@telling("making the bucket")
+@aws_errors("making the bucket")
 def create_bucket(lab: Lab) -> Bucket:
     """Make the private bucket for the photos: owner enforced, public access blocked, encrypted, TLS only, tagged.
 
@@ -130,7 +130,7 @@ def create_bucket(lab: Lab) -> Bucket:
     return Bucket(bucket.name, lab.definition.region, made, own)
 
 
-@telling("letting S3 publish to the topic")
+@aws_errors("letting S3 publish to the topic")
 def allow_s3_to_publish(lab: Lab) -> TopicPolicy:
     """Put the policy on the topic that lets S3 publish to it, for the lab's bucket and account alone.
 
@@ -148,7 +148,7 @@ def allow_s3_to_publish(lab: Lab) -> TopicPolicy:
     return TopicPolicy(policy.name, document, made)
 
 
-@telling("trying a topic without a policy")
+@aws_errors("trying a topic without a policy")
 def try_without_policy(lab: Lab) -> Refusal:
     """Ask S3 to publish to a throwaway topic that does not let it, and return what S3 said.
 
@@ -175,7 +175,7 @@ def try_without_policy(lab: Lab) -> Refusal:
         topic.delete()
 
 
-@telling("making the event notification")
+@aws_errors("making the event notification")
 def create_event_notification(lab: Lab) -> EventNotification:
     """Tell S3 to publish every `ingest/*.jpg` that is created; other notifications of the bucket stay.
 
@@ -189,7 +189,7 @@ def create_event_notification(lab: Lab) -> EventNotification:
     return EventNotification(rule.name, rule.bucket.name, lab.definition.topic_arn, made)
 
 
-@telling("checking the event notification")
+@aws_errors("checking the event notification")
 def check_notification(lab: Lab) -> Checks:
     """Look at the bucket, the topic's policy and the notification rule. Changes nothing."""
     return Checks("event notification", judge_settled(lab, *kinds_of_step(3)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit import resources
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.lab import Lab
 from labkit.resources import DeadLetterQueue, judge_settled, kinds_of_step
 from labkit.resources.queue import AnyQueue
@@ -81,7 +81,7 @@ class QueuePolicy(Result):
             yield "if the sender is", statement["Condition"]["ArnEquals"]["aws:SourceArn"]
 
 
-@telling("making a dead-letter queue")
+@aws_errors("making a dead-letter queue")
 def create_dead_letter_queue(lab: Lab, function_name: str) -> Queue:
     """Make the queue that keeps what a function could not handle.
 
@@ -91,7 +91,7 @@ def create_dead_letter_queue(lab: Lab, function_name: str) -> Queue:
     return _create(DeadLetterQueue.in_branch(lab, branch), None)
 
 
-@telling("making a queue")
+@aws_errors("making a queue")
 def create_queue(lab: Lab, function_name: str) -> Queue:
     """Make a function's Standard queue, and the dead-letter queue behind it if that is not there yet.
 
@@ -128,7 +128,7 @@ def create_queues(lab: Lab) -> Table[Queue]:
     )
 
 
-@telling("letting the topic send to a queue")
+@aws_errors("letting the topic send to a queue")
 def allow_topic_to_send(lab: Lab, function_name: str) -> QueuePolicy:
     """Put the policy on a function's queue that lets the topic send to it.
 
@@ -147,7 +147,7 @@ def allow_topic_to_send(lab: Lab, function_name: str) -> QueuePolicy:
     return QueuePolicy(policy.name, document, made)
 
 
-@telling("subscribing a queue")
+@aws_errors("subscribing a queue")
 def subscribe_queue(lab: Lab, function_name: str) -> Subscription:
     """Subscribe a function's queue to the topic: the policy first, then the subscription, raw delivery off.
 
@@ -169,7 +169,7 @@ def subscribe_queues(lab: Lab) -> Table[Subscription]:
     return Table(found, said, {"queue": lambda one: one.queue, "subscription": lambda one: one.arn})
 
 
-@telling("checking the queues")
+@aws_errors("checking the queues")
 def check_queues(lab: Lab) -> Checks:
     """Look at each queue: type, timeouts, dead letters, policy, subscription. Changes nothing."""
     return Checks("queues and subscriptions", judge_settled(lab, *kinds_of_step(2)))

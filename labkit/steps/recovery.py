@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from labkit.errors import LabError, error_code, telling
+from labkit.errors import LabError, aws_errors, error_code
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.policy import as_list
@@ -59,7 +59,7 @@ class Labs(Result):
         return sorted(self.labs.items())
 
 
-@telling("looking for labs")
+@aws_errors("looking for labs")
 def find_labs(lab: Lab) -> Labs:
     """All labs of this account and region, by the tags of what they have made. Changes nothing."""
     labs: dict[str, int] = {}
@@ -70,7 +70,7 @@ def find_labs(lab: Lab) -> Labs:
     return Labs(lab.definition.account, lab.definition.region, labs)
 
 
-@telling("looking for this lab's things")
+@aws_errors("looking for this lab's things")
 def find_things(lab: Lab) -> Found:
     """What this lab, by prefix and suffix, has in AWS, found by tags alone. Changes nothing.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources import DeadLetterQueue, Queue
 from labkit.resources.queue import queue_depth
@@ -44,7 +44,7 @@ def redrive(lab: Lab, function_name: str) -> Redriven:
         if url is None:
             raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.")
     sqs, count = lab.client("sqs"), 0
-    with telling(f"sending dead letters from {dead} back to {name}"):
+    with aws_errors(f"sending dead letters from {dead} back to {name}"):
         while messages := sqs.receive_message(
             QueueUrl=source, MaxNumberOfMessages=10, VisibilityTimeout=MOVING_S, WaitTimeSeconds=1
         ).get("Messages", []):
@@ -76,7 +76,7 @@ class DeadLetters(Result):
         return self.counts
 
 
-@telling("waiting for dead letters")
+@aws_errors("waiting for dead letters")
 def wait_for_dead_letters(lab: Lab, total: int = 1, *, seconds: float = 120) -> DeadLetters:
     """Wait until the lab's dead-letter queues hold at least `total` messages together; returns what each holds.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit import resources
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.lab import Lab
 from labkit.policy import conditions, pretty
 from labkit.resources.role import POLICY_NAME
@@ -44,7 +44,7 @@ class Role(Result):
         return pretty(self.document)
 
 
-@telling("making an execution role")
+@aws_errors("making an execution role")
 def create_role(lab: Lab, function_name: str) -> Role:
     """Make a function's execution role, or take the existing one that open_lab was given.
 

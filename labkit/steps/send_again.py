@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources import Topic
 from labkit.resources.bucket import Bucket
@@ -50,7 +50,7 @@ def send_again(lab: Lab, key: str) -> SentAgain:
     """
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
     where = f"sending the event of {key} again"
-    with telling(where):
+    with aws_errors(where):
         bucket, topic = require_bucket(lab), next(Topic.of(lab))
         topic.require()
         photo = bucket.head(key)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labkit import resources
-from labkit.errors import telling
+from labkit.errors import aws_errors
 from labkit.lab import Lab
 from labkit.resources import judge_settled, kinds_of_step
 from labkit.result import Checks, Result
@@ -31,7 +31,7 @@ class Topic(Result):
         return (("name", self.name), ("ARN", self.arn), ("owner's account", self.owner))
 
 
-@telling("making the topic")
+@aws_errors("making the topic")
 def create_topic(lab: Lab) -> Topic:
     """Make the Standard topic `resize-image-topic-<suffix>`, and write its ARN into the journal.
 
@@ -43,7 +43,7 @@ def create_topic(lab: Lab) -> Topic:
     return Topic(topic.name, topic.arn, lab.definition.account, made)
 
 
-@telling("checking the topic")
+@aws_errors("checking the topic")
 def check_topic(lab: Lab) -> Checks:
     """Look at the topic: there, Standard, tagged as this lab's. Changes nothing."""
     return Checks("topic", judge_settled(lab, *kinds_of_step(1)))

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from PIL import Image, UnidentifiedImageError
 
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources import Photo
 from labkit.resources.bucket import Bucket, bucket_of
@@ -85,7 +85,7 @@ class Arrival(Result):
         return [(key, f"{seconds:.1f} s") for key, seconds in sorted(self.arrived, key=lambda pair: pair[1])]
 
 
-@telling("making the folder ingest/")
+@aws_errors("making the folder ingest/")
 def create_ingest_folder(lab: Lab) -> Folder:
     """Make the folder `ingest/`, as the console's button "Create folder" does.
 
@@ -109,7 +109,7 @@ def require_bucket(lab: Lab) -> Bucket:
     return bucket
 
 
-@telling("uploading a photo")
+@aws_errors("uploading a photo")
 def upload_photo(lab: Lab, photo: str | Path, *, name: str | None = None) -> Upload:
     """Put a photo into `ingest/`, under its own name or the one given (which may hold folders: `a/b.jpg`).
 
@@ -124,7 +124,7 @@ def upload_photo(lab: Lab, photo: str | Path, *, name: str | None = None) -> Upl
     expected = tuple(branch.result_key(key) for branch in lab.branches)
     refuse_foreign_objects(bucket, record)
     lab.journal.creating(*record.key, **record.facts)
-    with telling(f"uploading {path.name}"):
+    with aws_errors(f"uploading {path.name}"):
         sent = {"ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.definition.tags)}
         with path.open("rb") as file:  # upload_file would hide AWS's own error in one of boto3's
             s3.upload_fileobj(file, bucket.name, key, ExtraArgs=sent)
@@ -202,7 +202,7 @@ def look_at(path: Path) -> tuple[int, int]:
         ) from error
 
 
-@telling("waiting for the results")
+@aws_errors("waiting for the results")
 def wait_for_results(lab: Lab, upload: Upload, *, seconds: float = RESULTS_WITHIN_S) -> Arrival:
     """Watch the result folders until all results of this upload are there; returns what arrived when.
 

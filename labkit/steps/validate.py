@@ -10,7 +10,7 @@ from datetime import datetime
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labkit.branch import Branch
-from labkit.errors import LabError, telling
+from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources.judgement import BROKEN, DIFFERENT, About, Line
 from labkit.resources.resource import found_or_none
@@ -73,7 +73,7 @@ class Listing(Result):
         return [(key, f"{size:,}", f"{changed:%H:%M:%S}") for key, size, changed in self.objects]
 
 
-@telling("listing the results")
+@aws_errors("listing the results")
 def list_results(lab: Lab) -> Listing:
     """What lies in `ingest/` and in the three result folders."""
     bucket = require_bucket(lab)
@@ -98,7 +98,7 @@ def last_photo(lab: Lab) -> str:
     return photos[-1]
 
 
-@telling("reading the results")
+@aws_errors("reading the results")
 def read_results(lab: Lab, key: str) -> Results:
     """Fetch a photo and its results from the bucket.
 
@@ -139,7 +139,7 @@ def _read(lab: Lab, title: str, key: str) -> Photo | None:
     )
 
 
-@telling("checking the results")
+@aws_errors("checking the results")
 def check_results(lab: Lab, key: str) -> Checks:
     """Look at each result of a photo: there, a JPEG, of the right pixels, upright, with its content type."""
     key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key

@@ -84,14 +84,15 @@ def resize(data: bytes, rule: SizeRule, finish: Finish | None = None) -> Resized
     source_size = photo.size[::-1] if on_its_side else photo.size
     result_size = rule(*source_size)
     stored_size = result_size[::-1] if on_its_side else result_size
-    box = _decode(photo, stored_size)
+    apart = finish is None and _is_to_be_taken_apart(photo, stored_size)
+    box = _decode(photo, stored_size, "YCbCr" if apart else None)
     decoded = time.perf_counter()
     icc_profile = photo.info.get("icc_profile")
     # One name for every stage of the picture, so that each stage's memory is free before the next but one needs it.
     with _whole_or_refused():  # a palette, for one, is looked into only here
         photo = _opaque(photo)
     if photo.size != stored_size:
-        photo = photo.resize(stored_size, _filter(box, stored_size), box=box)
+        photo = _shrink(photo, stored_size, box)
     if orientation in UPRIGHT:  # after shrinking, since it is cheaper then
         photo = photo.transpose(UPRIGHT[orientation])
     if finish is not None:
@@ -145,14 +146,25 @@ def _orientation(photo: Image.Image) -> int:
     return orientation if orientation in UPRIGHT else 1
 
 
-def _decode(photo: Image.Image, size: Size) -> tuple[float, float, float, float]:
+def _is_to_be_taken_apart(photo: Image.Image, size: Size) -> bool:
+    """True for a photo that is kept as brightness (Y) and colour (Cb, Cr), and is not yet of its size once decoded.
+
+    Nearly every JPEG is. Those that are not say so by Adobe's marker, or number their parts otherwise than 1, 2, 3.
+    """
+    scaled = [(-(-photo.width // scale), -(-photo.height // scale)) for scale in (1, 2, 4, 8)]  # by the decoder
+    if not isinstance(photo, JpegImageFile) or size in scaled:
+        return False
+    return [part[0] for part in photo.layer] == [1, 2, 3] and photo.info.get("adobe_transform", 1) != 0
+
+
+def _decode(photo: Image.Image, size: Size, mode: str | None = None) -> tuple[float, float, float, float]:
     """Read the pixels of `photo`; return the box, in what was read, that is the whole picture.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still as large as `size`: the decoder skips the detail that
     resizing would throw away. This is most of the speed and of the memory saved.
     """
     with _whole_or_refused():
-        drafted = photo.draft(None, size)
+        drafted = photo.draft(mode, size)
         photo.load()
     return drafted[1] if drafted else (0, 0, *photo.size)
 
@@ -168,6 +180,20 @@ def _whole_or_refused() -> Iterator[None]:
         raise Refused("damaged", f"The image is cut off or corrupt: {str(error) or repr(error)}.") from error
 
 
+def _shrink(photo: Image.Image, size: Size, box: tuple[float, float, float, float]) -> Image.Image:
+    """What is in `box` of `photo`, resized.
+
+    An eye sees detail by brightness; colour it sees coarsely, and JPEG keeps only every other pixel of it. So where a
+    photo was taken apart, the filter, which takes most of the time, is for brightness alone.
+    """
+    best = _filter(box, size)
+    if photo.mode != "YCbCr":
+        return photo.resize(size, best, box=box)
+    filters = {"Y": best, "Cb": Resampling.NEAREST, "Cr": Resampling.NEAREST}
+    parts = [photo.getchannel(part).resize(size, filters[part], box=box) for part in photo.getbands()]
+    return Image.merge("YCbCr", parts)
+
+
 def _filter(box: tuple[float, float, float, float], size: Size) -> Resampling:
     """The cheapest filter that is good enough to shrink what is in `box` to `size`.
 
@@ -179,7 +205,7 @@ def _filter(box: tuple[float, float, float, float], size: Size) -> Resampling:
 
 
 def _opaque(photo: Image.Image) -> Image.Image:
-    """`photo` in grey or RGB, which every viewer of JPEG shows alike; what lets light through is laid on white."""
+    """`photo` in grey or colours, which every viewer of JPEG shows alike; what lets light through is laid on white."""
     if photo.mode.startswith("I"):  # 16-bit grey; convert("L") would clip all but the darkest 1/256 to white
         return photo.convert("I").point([level >> 8 for level in range(65536)], "L")
     if photo.has_transparency_data:
@@ -190,12 +216,12 @@ def _opaque(photo: Image.Image) -> Image.Image:
         return white
     if photo.mode == "1":
         return photo.convert("L")
-    return photo if photo.mode in ("L", "RGB") else photo.convert("RGB")  # from CMYK or a palette
+    return photo if photo.mode in ("L", "RGB", "YCbCr") else photo.convert("RGB")  # from CMYK or a palette
 
 
 def _encode(picture: Image.Image, icc_profile: bytes | None) -> BytesIO:
     """`picture` as JPEG. Its colour profile stays; EXIF goes, so that nobody turns the picture a second time."""
-    kind = {"RGB": b"RGB ", "L": b"GRAY"}[picture.mode]
+    kind = b"GRAY" if picture.mode == "L" else b"RGB "
     # The profile of another colour space would give wrong colours, one that is too long arrives in pieces.
     if icc_profile and (icc_profile[16:20] != kind or len(icc_profile) > LONGEST_PROFILE):
         icc_profile = None

@@ -195,8 +195,7 @@ class TestControls:
 
     def test_queues_are_followed(self, run_in_jupyterlab, lab):
         control = self.control(run_in_jupyterlab("05_upload"), "watch_queues(")
-        function = lab.settings.functions[0]
-        name = lab.settings.dead_letter_queue_name(function)  # nobody takes anything from it
+        name = lab.branches[0].dead_letter_queue_name  # nobody takes anything from it
         url = lab.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
         row = control.locator(".widget-html tr", has_text=name)
         before = row.inner_text()
@@ -231,13 +230,13 @@ class TestControls:
 
     def test_memory_is_changed(self, run_in_jupyterlab, lab, keep):
         control = self.control(run_in_jupyterlab("06_validate"), "pick_memory(lambda")
-        name = lab.settings.functions[1].name
+        name = lab.branches[1].name
         control.get_by_label("function").select_option(name)
         control.get_by_label("memory MB").select_option("1024")
         control.get_by_text(f'configure_function(lab, "{name}", MemorySize=1024)').wait_for()
         control.get_by_role("button", name="change").click()
         control.locator(".widget-output p").first.wait_for()
-        function = lab.settings.function_name(lab.settings.functions[1])
+        function = lab.branches[1].function_name
         assert lab.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"] == 1024
         control.screenshot(path=keep("memory.png"))
 
@@ -252,7 +251,7 @@ class TestControls:
 
 
 def results_of(lab, name):
-    return [function.result_key(f"ingest/{name}") for function in lab.settings.functions]
+    return [branch.result_key(f"ingest/{name}") for branch in lab.branches]
 
 
 def assert_results(lab, name):
@@ -264,9 +263,9 @@ def assert_results(lab, name):
 def written(lab, key):
     """When an object was written; None if it is not there. S3's own clock knows seconds only; metadata knows more."""
     s3 = lab.client("s3")
-    if "Contents" not in s3.list_objects_v2(Bucket=lab.settings.bucket_name, Prefix=key):
+    if "Contents" not in s3.list_objects_v2(Bucket=lab.definition.bucket_name, Prefix=key):
         return None
-    return s3.head_object(Bucket=lab.settings.bucket_name, Key=key)["LastModified"]
+    return s3.head_object(Bucket=lab.definition.bucket_name, Key=key)["LastModified"]
 
 
 def test_an_executed_copy_from_elsewhere_shows_its_map_and_its_prices(home, server, student, lab, keep):

@@ -35,7 +35,7 @@ def test_a_topic_that_does_not_let_s3_in_is_refused(aws):
     error = refused.value.response["Error"]
     assert error["Code"] == "InvalidArgument"
     assert error["Message"] == "Unable to validate the following destination configurations"
-    assert error["ArgumentName"] == topic
+    assert error["ArgumentName1"] == topic
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert "TopicConfigurations" not in aws.s3.get_bucket_notification_configuration(Bucket=bucket)
     assert aws.depth(url) == (0, 0), "no test event was sent"
@@ -576,7 +576,7 @@ def test_a_log_group_that_is_there_needs_no_right_to_make_one(aws):
 
 @pytest.mark.parametrize("way", ["plain", "moto's"])
 def test_an_object_comes_back_as_it_was_put(aws, way):
-    """Plain requests are answered in a lane of their own; a storage class is not plain. Both say the same."""
+    """Plain requests take the fast path; a storage class is not plain. Both say the same."""
     bucket = aws.bucket()
     more = {} if way == "plain" else {"StorageClass": "STANDARD"}
     put = aws.s3.put_object(

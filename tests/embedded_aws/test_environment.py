@@ -181,14 +181,14 @@ def test_code_is_read_only_and_is_shared_by_nobody_else(aws):
 
 @pytest.mark.parametrize("change", ["code", "configuration"])
 def test_a_changed_function_gets_new_environments(aws, change):
-    function = aws.function("import os\ndef handler(event, context): return [os.getpid(), os.environ.get('A')]")
+    function = aws.function("import os\ndef handler(event, context): return [os.getpid(), os.environ.get('NEW')]")
     (before, _), _ = aws.invoke(function)
     if change == "code":
         aws.lam.update_function_code(
             FunctionName=function, ZipFile=zipped("import os\ndef handler(e, c): return [os.getpid(), 'new']")
         )
     else:
-        aws.lam.update_function_configuration(FunctionName=function, Environment={"Variables": {"A": "new"}})
+        aws.lam.update_function_configuration(FunctionName=function, Environment={"Variables": {"NEW": "new"}})
     (after, value), _ = aws.invoke(function)
     assert value == "new"
     assert after != before

@@ -12,6 +12,7 @@ from labkit.embedded_aws.http import dispatcher
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.state import Keys
 
+BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
 
 
@@ -26,7 +27,7 @@ def environ(**more):
         "HTTP_HOST": "127.0.0.1",
         "HTTP_AUTHORIZATION": AUTHORIZATION,
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(b"body"),
+        "wsgi.input": io.BytesIO(BODY),
         "headers.sent": [("Authorization", AUTHORIZATION)],
         "headers.by_name": {"authorization": [AUTHORIZATION]},
     } | more
@@ -36,7 +37,7 @@ def answer(monkeypatch, handler):
     monkeypatch.setitem(dispatcher._SERVICES, "sts", handler)
     owner = Identity("arn:aws:iam::123456789012:root", Keys("a", "b"))
     monkeypatch.setattr(dispatcher, "_signer", lambda *_: owner)
-    return dispatcher.Dispatcher(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH="4"))
+    return dispatcher.Dispatcher(lambda *_: Answer(404, []))(environ(CONTENT_LENGTH=str(len(BODY))))
 
 
 def test_a_dictionary_that_changed_while_moto_walked_it_is_walked_again(monkeypatch):
@@ -49,7 +50,7 @@ def test_a_dictionary_that_changed_while_moto_walked_it_is_walked_again(monkeypa
         return 200, {}, "done"
 
     assert answer(monkeypatch, handler) == Answer(200, [], b"done")
-    assert seen == [b"body"] * 3, "with the whole request each time"
+    assert seen == [BODY] * 3, "with the whole request each time"
 
 
 def test_any_other_failure_is_told_at_once(monkeypatch):

@@ -134,7 +134,7 @@ def test_a_state_file_of_somebody_else_is_not_believed(aws, tmp_path):
 
 
 def test_a_server_of_somebody_else_is_not_believed(tmp_path):
-    """An unpacked folder may hold a state file of one's own that names another user's server."""
+    """A folder that was unpacked may hold a state file, now this user's, that names another user's server."""
     folder = tmp_path / "aws"
     code = """
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -28,7 +28,9 @@ from pictures import (
     png,
     quarters,
 )
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageStat
+
+from labkit.samples import sample
 
 RULES = {"thumbnail": half, "web": within(1920, 1080), "mobile": within(640, 320)}
 
@@ -140,6 +142,37 @@ def test_a_photo_that_is_small_enough_is_not_enlarged():
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 def test_all_usual_jpegs(progressive, subsampling):
     assert looks_like_quarters(resized(encoded(quarters(333, 222), progressive=progressive, subsampling=subsampling)))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_of_red_green_and_blue_is_not_taken_for_brightness_and_colour(orientation):
+    data = encoded(quarters(333, 222), keep_rgb=True, orientation=orientation)
+    assert [part[0] for part in Image.open(BytesIO(data)).layer] == [*b"RGB"]
+    assert looks_like_quarters(resized(data, within(300, 300)))
+    renumbered = data.replace(b"R\x11\0G\x11\0B\x11\0", b"\1\x11\0\2\x11\0\3\x11\0")  # Adobe's marker says it, too
+    renumbered = renumbered.replace(b"\3R\0G\0B\0", b"\3\1\0\2\0\3\0")
+    assert [part[0] for part in Image.open(BytesIO(renumbered)).layer] == [1, 2, 3]
+    assert looks_like_quarters(resized(renumbered, within(300, 300)))
+
+
+@pytest.mark.parametrize("rule", [within(1920, 1080), within(640, 320)])
+def test_brightness_and_colour_apart_look_as_they_do_together(rule):
+    with Image.open(sample("dandelions.jpg")) as photo:
+        data = encoded(photo.resize((1632, 1224)), quality=92)
+    apart, together = resized(data, rule), opened(resize(data, rule, lambda picture: picture).jpeg.getvalue())
+    assert together.size == apart.size
+    assert max(ImageStat.Stat(ImageChops.difference(apart, together)).rms) < 2
+
+
+def test_whoever_finishes_a_picture_gets_it_in_grey_or_red_green_and_blue():
+    modes = []
+    for mode in ("L", "RGB", "CMYK"):
+        resize(
+            encoded(quarters(333, 222).convert(mode)),
+            within(300, 300),
+            lambda picture: modes.append(picture.mode) or picture,
+        )
+    assert modes == ["L", "RGB", "RGB"]
 
 
 def test_a_jpeg_of_many_pictures_gives_its_first():

@@ -1,10 +1,16 @@
 """From the key of a photo to the key of its result."""
 
+import importlib
+import io
+from contextlib import redirect_stdout
+from unittest.mock import patch
+
 import pytest
 import store
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lambda_events import CONTEXT, photo_event
+from memory_s3 import MemoryS3
 from outcome import Ignored, Refused
 from pictures import encoded, quarters
 
@@ -40,12 +46,80 @@ def test_two_photos_never_share_a_result(first, second):
     assert (results[0] == results[1]) == (first == second)
 
 
-@given(name=NAMES)
-def test_it_is_the_key_that_the_rest_of_the_lab_expects(name):
-    for function in FUNCTIONS:
-        assert store.result_key(f"ingest/{name}", function.folder, function.label) == function.result_key(
-            f"ingest/{name}"
-        )
+# The parts of keys that something on the way might take for more than letters.
+PARTS = [
+    "a",
+    "b.jpg",
+    ".",
+    "..",
+    "",
+    "%",
+    "%2F",
+    "%41",
+    "+",
+    " ",
+    "\n",
+    "\t",
+    "\x01",
+    "\\",
+    "'",
+    '"',
+    "<&>",
+    "?x=1#y",
+    "~",
+    "é",
+]
+PARTS += ["e\u0301", "漢", "😀", "\ufeff", "\u2028"]
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+TAILS = st.lists(st.sampled_from(PARTS) | st.text(CHARACTERS, max_size=8), max_size=12).map("/".join) | st.lists(
+    st.sampled_from(PARTS), max_size=12
+).map("".join)
+
+
+def fits(key):
+    """True if S3 takes this key."""
+    return 0 < len(key.encode()) <= 1024
+
+
+def cut(key):
+    """As much of this key as S3 takes."""
+    return key.encode()[:1024].decode(errors="ignore")
+
+
+LONG = st.builds(lambda part, tail: cut(f"ingest/{part * 1024}")[: -len(tail)] + tail, st.sampled_from("aé漢😀"), TAILS)
+PHOTOS = TAILS.map("ingest/{}".format).filter(lambda key: fits(key) and not key.endswith("/"))
+OTHERS = (
+    TAILS.filter(fits) | TAILS.map("ingest/{}/".format) | st.sampled_from(["ingest", "/ingest/a.jpg", "Ingest/a.jpg"])
+)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(PHOTOS, id="photos"),
+        pytest.param(
+            LONG.filter(lambda key: fits(key) and not key.endswith("/")), id="photos whose result has to be cut"
+        ),
+        pytest.param(
+            OTHERS.filter(lambda key: fits(key) and (key.endswith("/") or not key.startswith("ingest/"))),
+            id="what is not a photo of the pipeline",
+            marks=pytest.mark.xfail(reason="the helper names a result where there will be none"),
+        ),
+    ],
+)
+@given(data=st.data())
+@settings(deadline=None)
+def test_the_functions_and_the_lab_agree_on_the_result_of_every_key_that_s3_takes(keys, data):
+    key = data.draw(keys)
+    for expected in FUNCTIONS:
+        memory = MemoryS3()
+        memory.add(key, JPEG)
+        with patch.object(store, "S3", memory), redirect_stdout(io.StringIO()):
+            answer = importlib.import_module(expected.name).handler(photo_event(key), CONTEXT)
+        assert answer == {"batchItemFailures": []}
+        assert [result.key for result in memory.put] == [
+            name for name in [expected.result_key(key)] if name is not None
+        ]
 
 
 @given(name=st.text(st.sampled_from("aé漢😀/"), min_size=1).map(lambda text: (text * 1024).strip("/") or "a"))
@@ -72,32 +146,6 @@ def test_a_result_under_ingest_is_refused(folder):
     with pytest.raises(Refused, match="would start this function again, for ever") as caught:
         store.result_key("ingest/b.jpg", folder, "Small-")
     assert caught.value.reason == "loop"
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["ingest/my photo+1 100%.jpg", "ingest/ü/漢 'x' \"y\".jpg", "ingest/a.b..c/ d.jpg ", "ingest/line\nbreak.jpg"],
-)
-def test_odd_keys_go_all_the_way(function, s3, key):
-    s3.add(key, JPEG)
-    assert function.handler(photo_event(key), CONTEXT) == {"batchItemFailures": []}
-    (result,) = s3.put
-    assert (
-        result.key
-        == function.RULE.folder
-        + key[len("ingest/") :].rpartition("/")[0]
-        + ("/" if key.count("/") > 1 else "")
-        + function.RULE.label
-        + key.rsplit("/", 1)[-1]
-    )
-
-
-def test_a_key_of_1024_bytes_goes_all_the_way(function, s3):
-    key = "ingest/" + "é" * 506 + "a.jpg"
-    assert len(key.encode()) == 1024
-    s3.add(key, JPEG)
-    assert function.handler(photo_event(key), CONTEXT) == {"batchItemFailures": []}
-    assert len(s3.put) == 1
 
 
 @given(value=st.text(st.characters(exclude_categories=["Cs"]), max_size=1024))

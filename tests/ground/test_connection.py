@@ -139,6 +139,16 @@ def test_notebooks_of_one_workspace_share_one_embedded_aws_and_one_lab(workspace
     assert first.definition == second.definition
 
 
+def test_what_a_lab_keeps_is_its_owners_alone(tmp_path):
+    (tmp_path / ".labkit" / "journals").mkdir(parents=True, mode=0o755)  # as an earlier version made it
+    try:
+        open_lab("local", workspace=tmp_path)
+        for folder in ("local", "journals"):
+            assert (tmp_path / ".labkit" / folder).stat().st_mode & 0o777 == 0o700
+    finally:
+        embedded_aws.stop(tmp_path / LOCAL_FOLDER)
+
+
 def test_a_restarted_embedded_aws_is_noticed_and_said(tmp_path):
     from labkit import catch_up, create_topic, inventory
 

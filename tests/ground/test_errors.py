@@ -98,10 +98,14 @@ def test_common_refusals_come_with_a_hint(code, hint):
     assert hint in caught.value.hint()
 
 
-def test_the_steps_own_hint_comes_first():
-    with pytest.raises(LabError) as caught, aws_errors("making the topic", "Use another name."):
+def test_the_steps_own_hint_for_a_code_comes_first_and_for_no_other_code():
+    hints = {"AccessDenied": "Use another name."}
+    with pytest.raises(LabError) as caught, aws_errors("making the topic", hints):
         raise refusal("AccessDenied")
     assert caught.value.hint() == "Use another name."
+    with pytest.raises(LabError) as caught, aws_errors("making the topic", hints):
+        raise refusal("Throttling")
+    assert "go slower" in caught.value.hint()
 
 
 def test_a_call_that_reaches_nobody_is_told_too():
@@ -206,6 +210,11 @@ class TestWhatBoto3SaysItself:
             raise error
         assert caught.value.code == code
         assert words in caught.value.message
+
+    def test_there_is_each_that_the_table_names(self):
+        for *_, names in errors.BOTO3_ERRORS:
+            for name in names.split():
+                assert issubclass(getattr(boto, name), BotoCoreError)
 
     def test_none_of_them_is_left_out_and_each_is_one_line(self):
         for kind in of_botocore(BotoCoreError):

@@ -3,6 +3,7 @@
 import stat
 import struct
 import time
+from html import unescape
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
@@ -377,7 +378,7 @@ def test_a_module_that_cannot_be_read_here_is_told_and_not_judged(zipped):
     code = {"CreateThumbnail.py": b"import other\n" + SIMPLE["CreateThumbnail.py"], "other.py": b"x = t'{1}'\n"}
     inspection = inspected(zipped(code), target=Target.newest())
     assert inspection.passed
-    assert ("; not looked into: Python" in str(inspection)) == (HOST < (3, 14))
+    assert ("\nnote: imports: all found; not looked into: Python" in str(inspection)) == (HOST < (3, 14))
     found = failed(inspected(zipped(code), target=Target("python3.13", "arm64")))
     assert "other.py is not valid Python" in found["imports"]
 
@@ -415,7 +416,10 @@ def test_a_handler_by_way_of_a_star_is_judged_where_it_is_defined(zipped):
 def test_a_handler_that_cannot_be_seen_is_told_and_not_judged(zipped, code):
     inspection = inspected(zipped({"CreateThumbnail.py": code}))
     assert inspection.passed
-    assert "not looked into: handler may come from a module that is not in the zip" in str(inspection)
+    said = "handler's function: not looked into: handler may come from a module that is not in the zip"
+    assert inspection.notes == (said,)
+    assert f"\nnote: {said}" in str(inspection)
+    assert said in unescape(inspection._repr_mimebundle_()["text/html"])
 
 
 def test_a_name_that_another_module_of_the_zip_does_not_have(zipped):
@@ -511,7 +515,7 @@ def from_windows(path):
 def test_backslashes_are_letters(zipped):
     inspection = inspected(from_windows(zipped(SIMPLE | {"PILXImage.py": b"", "data/x": b""})))
     assert inspection.passed
-    assert r"; \ is a letter on Linux, not a folder's end: PIL\Image.py" in str(inspection)
+    assert inspection.checks[0].found == r"3 files; \ is a letter on Linux, not a folder's end: PIL\Image.py"
 
 
 def test_a_package_zipped_with_backslashes_is_not_found(zipped):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -226,6 +227,21 @@ class TestFindingNotebooks:
         assert refused.value.hint() == "There are none."
 
 
+class Elements(HTMLParser):
+    """The tags of a piece of HTML, and the values of each attribute."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: dict[str, list[str]] = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            self.attributes.setdefault(name, []).append(value or "")
+
+
 class TestTheReport:
     @pytest.fixture
     def page(self, fine) -> str:
@@ -271,6 +287,25 @@ class TestTheReport:
         assert "data:image/svg+xml;base64," in page
         assert "to the error stream" in page
 
+    def test_nothing_that_a_notebook_shows_acts_on_the_page(self, tmp_path):
+        page = run(tmp_path, "hostile").report.read_text("utf-8")
+        shown = page.partition("<main>")[2]
+        found = Elements(shown)
+        assert {"script", "form", "iframe", "meta", "input"}.isdisjoint(found.tags)
+        assert not [name for name in found.attributes if name.startswith("on")]
+        assert all(url.startswith(("#", "https:")) for url in found.attributes.get("href", ()))
+        assert all(url.startswith("data:image/") or url == "#harmful-link" for url in found.attributes["src"])
+        assert not [style for style in found.attributes["style"] if "position" in style]
+        assert (found.tags.count("section"), shown.count("</section>"), shown.count("</main>")) == (1, 1, 1)
+        assert "form-action 'none'; base-uri 'none'" in page
+
+    def test_what_a_notebook_shows_is_still_read(self, tmp_path):
+        page = run(tmp_path, "hostile").report.read_text("utf-8")
+        assert '<td style="text-align:left">a cell of a table</td>' in page
+        assert '<img src="data:image/png;base64,&quot;&gt;&lt;script&gt;" alt="&quot;&gt;&lt;b&gt;">' in page
+        assert "\\x1b]0;title\\x07 red &lt;script&gt;" in page
+        assert "<strong>bold</strong>" in page
+
     def test_of_a_failed_run_tells_the_failure_first_and_leads_to_the_cell(self, tmp_path):
         page = run(tmp_path, "lab_error").report.read_text("utf-8")
         assert page.index("There is no topic.") < page.index("Contents")
@@ -310,7 +345,7 @@ class TestTheLabOfARun:
         workspace = tmp_path / "out" / "workspace"
         try:
             assert embedded_aws.find(workspace / LOCAL_FOLDER) is not None
-            assert f"export LABKIT_WORKSPACE='{workspace}'" in "\n".join(said)
+            assert f"export LABKIT_WORKSPACE={workspace}" in "\n".join(said)
         finally:
             assert embedded_aws.stop(workspace / LOCAL_FOLDER)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
     Request,
@@ -31,10 +30,13 @@ from labkit.embedded_aws.credentials import Identity
 from labkit.embedded_aws.http import signatures
 from labkit.embedded_aws.http.auth_errors import auth_error
 from labkit.embedded_aws.http.errors import AwsError, error_answer
+from labkit.embedded_aws.http.operation import read_operation
 from labkit.embedded_aws.http.post_policy import PostForm
 from labkit.embedded_aws.http.received import Received
+from labkit.embedded_aws.http.refusals import refusal
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.services import s3_fast_path, s3_permissions
+from labkit.embedded_aws.services.checks import check
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
 from labkit.embedded_aws.services.s3 import S3Response
 from labkit.embedded_aws.services.s3_permissions import S3Request
@@ -81,9 +83,11 @@ class Dispatcher:
             service = _meant(environ) if signature is None else signature.service
             caller = None if signature is None else _signer(signature, request)
             return self._answer(service, caller, request, environ)
-        except AwsError as error:
-            return error_answer(error, service or _meant(environ), environ)
-        except Exception:
+        except Exception as error:
+            service = service or _meant(environ)
+            refused = error if isinstance(error, AwsError) else refusal(error, service)
+            if refused is not None:
+                return error_answer(refused, service, environ)
             _log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["RAW_URI"])
             code = "InternalError" if service == "s3" else "InternalFailure"
             failure = AwsError(code, "The embedded AWS could not do this; its log says why.", 500)
@@ -100,7 +104,7 @@ class Dispatcher:
                 message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS and "
                 raise AwsError("NotImplemented", message + "CloudWatch Logs.", 501)
             self.last_request = time.monotonic()
-            answer = _ask(handler, environ)
+            answer = _ask(service, handler, environ)
         self.last_request = time.monotonic()  # who is refused does not keep the server alive
         return answer
 
@@ -169,8 +173,8 @@ def _ask_s3(caller: Identity | None, request: Received, environ: dict[str, Any])
     if plain is not None:
         return plain
     if key:
-        return _ask(S3Response.key_dispatch, environ)
-    return _ask(S3Response.ambiguous_dispatch if bucket else S3Response.bucket_dispatch, environ)
+        return _ask("s3", S3Response.key_dispatch, environ)
+    return _ask("s3", S3Response.ambiguous_dispatch if bucket else S3Response.bucket_dispatch, environ)
 
 
 def _vouch(request: Received, environ: dict[str, Any]) -> None:
@@ -182,20 +186,32 @@ def _vouch(request: Received, environ: dict[str, Any]) -> None:
         environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
 
 
-def _ask(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
-    """Let moto answer. It walks its dictionaries while other threads change them: then it is asked again."""
+def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
+    """Check what is asked and let moto answer.
+
+    It walks its dictionaries while other threads change them: then it is asked again.
+    """
     body = environ["wsgi.input"]
+    if not _is_beyond_the_model(service, environ):
+        check(read_operation(service, environ))
     for attempt in range(_MOST_ATTEMPTS):
         body.seek(0)
         try:
-            return _ask_once(handler, environ)
+            return _ask_once(service, handler, environ)
         except RuntimeError as error:
             if "changed size during iteration" not in str(error) or attempt == _MOST_ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt answers or raises")
 
 
-def _ask_once(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
+def _is_beyond_the_model(service: str, environ: dict[str, Any]) -> bool:
+    """Return whether no model has this: an upload by a form, a preflight."""
+    method = environ["REQUEST_METHOD"]
+    is_form = method == "POST" and "multipart/form-data" in environ.get("CONTENT_TYPE", "")
+    return service == "s3" and (is_form or method == "OPTIONS")
+
+
+def _ask_once(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
     environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
         environ_key_for_header(name): name
         for name, _ in environ["headers.sent"]
@@ -204,9 +220,9 @@ def _ask_once(handler: Callable[..., Any], environ: dict[str, Any]) -> Answer:
     request = _ServerRequest(environ.copy())
     try:
         status, headers, body = handler(request, request.raw_url, dict(request.headers))
-    except HTTPException as error:
+    except HTTPException as error:  # of S3, which writes its errors itself
+        if refusal(error, service) is not None:
+            raise
         status, headers, body = error.code or 500, dict(error.get_headers()), error.get_body()
-    except ClientError as error:
-        status, headers, body = 400, {}, error.response["Error"]["Message"]
     content = body.encode() if isinstance(body, str) else body or b""
     return Answer(int(status), [(name, str(value)) for name, value in headers.items()], content)

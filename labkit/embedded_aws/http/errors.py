@@ -20,13 +20,13 @@ from labkit.embedded_aws.http.server import Answer
 class AwsError(Exception):
     """A refusal: AWS's code and message, the HTTP status, and what else S3 tells about it."""
 
-    def __init__(self, code: str, message: str, status: int = 400, **fields: str) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, **fields: Any) -> None:
         """Keep what is told."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
-        self.fields = fields
+        self.fields: dict[str, str] = fields
 
 
 def protocol(service: str, environ: dict[str, Any]) -> str:
@@ -45,12 +45,29 @@ def error_answer(error: AwsError, service: str, environ: dict[str, Any]) -> Answ
     if spoken == "rest-xml":
         return _s3_answer(error)
     if spoken == "query":
-        return Answer(error.status, [("Content-Type", "text/xml")], _query_error(error, request_id))
+        detail = "<Detail/>" if service == "sqs" else ""
+        return Answer(error.status, [("Content-Type", "text/xml")], _query_error(error, request_id, detail))
     headers = [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)]
     if spoken == "rest-json":
         headers.append(("x-amzn-ErrorType", error.code))
-        return Answer(error.status, headers, json.dumps({"Type": _at_fault(error), "message": error.message}).encode())
-    return Answer(error.status, headers, json.dumps({"__type": error.code, "message": error.message}).encode())
+        told = {"Type": _at_fault(error), "message": error.message, "Message": error.message, **error.fields}
+        return Answer(error.status, headers, json.dumps(told).encode())
+    kind = error.code
+    if service == "sqs":
+        kind = _SQS_TYPES.get(kind, kind.removeprefix("AWS.SimpleQueueService."))
+        fault = "Receiver" if error.status >= 500 else "Sender"
+        headers.append(("x-amzn-query-error", f"{error.code};{fault}"))
+    return Answer(error.status, headers, json.dumps({"__type": kind, "message": error.message}).encode())
+
+
+# SQS speaks JSON with types of its own, and tells in a header what it called them before.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
+_SQS_TYPES = {
+    "AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist",
+    "InvalidParameterValue": "InvalidParameterValueException",
+    "MissingParameter": "MissingRequiredParameterException",
+    "QueueAlreadyExists": "QueueNameExists",
+}
 
 
 def _s3_answer(error: AwsError) -> Answer:
@@ -61,11 +78,11 @@ def _s3_answer(error: AwsError) -> Answer:
     return Answer(error.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{body}</Error>'.encode())
 
 
-def _query_error(error: AwsError, request_id: str) -> bytes:
+def _query_error(error: AwsError, request_id: str, detail: str) -> bytes:
     fault = "Receiver" if error.status >= 500 else "Sender"
     return (
         f"<ErrorResponse><Error><Type>{fault}</Type><Code>{error.code}</Code>"
-        f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        f"<Message>{escape(error.message)}</Message>{detail}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode()
 
 

@@ -20,6 +20,7 @@ def install() -> None:
     from moto.core import responses as core_responses
     from moto.core.utils import camelcase_to_underscores, method_names_from_class
     from moto.iam.models import iam_backends
+    from moto.logs import models as logs_models
     from moto.s3 import models as s3_models
     from moto.s3 import notifications
     from moto.s3.models import s3_backends
@@ -27,10 +28,13 @@ def install() -> None:
     from moto.sqs import models as sqs_models
     from moto.sqs.models import sqs_backends
 
+    from labkit.embedded_aws.http import refusals
     from labkit.embedded_aws.services import (
         iam,
         lambda_backend,
         lambda_function,
+        lambda_storage,
+        logs,
         s3,
         s3_events,
         s3_notifications,
@@ -45,11 +49,14 @@ def install() -> None:
         (sns_models, "Topic", sns.Topic),
         (sns_models, "Subscription", sns.Subscription),
         (lambda_models, "LambdaFunction", lambda_function.Function),
+        (lambda_models, "LambdaStorage", lambda_storage.LambdaStorage),
+        (logs_models, "EventMessageFilter", logs.EventMessageFilter),
         (s3_models, "Notification", s3_notifications.Notification),
         (s3_models, "FakeBucket", s3.Bucket),
         (s3_models, "FakeKey", s3.Key),
         (notifications, "send_event", s3_events.send_event),
         (notifications, "send_test_event", s3_events.send_test_event),
+        (core_responses.BaseResponse, "call_action", refusals.call_action),
         (core_responses, "gen_amzn_requestid_long", request_id),
         # asked again for every request, slow, and always the same
         (core_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class)),

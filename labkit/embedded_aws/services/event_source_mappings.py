@@ -6,12 +6,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from moto.awslambda import models
@@ -22,6 +24,8 @@ from moto.sqs.models import Message, sqs_backends
 from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime.environment import MAX_PAYLOAD_BYTES
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Result, Throttled
+from labkit.embedded_aws.services.event_patterns import matches, read_pattern
+from labkit.embedded_aws.services.sqs import system_attributes
 from labkit.embedded_aws.services.sqs_queue import Queue
 
 _log = logging.getLogger(__name__)
@@ -36,6 +40,8 @@ class EventSourceMapping(models.EventSourceMapping):
     def __init__(self, spec: dict[str, Any]) -> None:
         """Make the mapping; it is Creating for a while."""
         super().__init__(spec)
+        self.function_response_types = self.function_response_types or []
+        self.max_batch_window = self.max_batch_window or 0
         self._change("Creating")
 
     def _change(self, state: str) -> None:
@@ -44,23 +50,49 @@ class EventSourceMapping(models.EventSourceMapping):
         self._told = False  # the answer to a change shows it under way, however short the delay
 
     def switch(self, enabled: bool) -> None:
-        """Begin to enable or disable the mapping."""
-        if enabled != self.enabled:
+        """Begin to enable, to disable or to change the mapping."""
+        if enabled == self.enabled:
+            self._change("Updating")
+        else:
             self.enabled = enabled
             self._change("Enabling" if enabled else "Disabling")
 
     @property
     def state(self) -> str:
-        """Creating, Enabling, Enabled, Disabling or Disabled."""
+        """Creating, Enabling, Enabled, Disabling, Disabled or Updating."""
         if not self._told or time.monotonic() - self._changed_at < settings.current().mapping_delay_seconds:
             return self._changing
         return "Enabled" if self.enabled else "Disabled"
 
     def get_configuration(self) -> dict[str, Any]:
         """Return the mapping as the API shows it."""
-        shown = super().get_configuration() | {"State": self.state, "StateTransitionReason": "USER_INITIATED"}
+        shown: dict[str, Any] = super().get_configuration()
+        shown |= {"State": self.state, "StateTransitionReason": "USER_INITIATED", "EventSourceMappingArn": self.arn}
+        for name in ("FunctionName", "Tags"):
+            shown.pop(name, None)
+        if not (self.filter_criteria or {}).get("Filters"):
+            shown.pop("FilterCriteria", None)
         self._told = True
         return shown
+
+    def wants(self, record: dict[str, Any]) -> bool:
+        """Return whether the mapping's filters let a record through; without filters all are.
+
+        Data that is filtered by its body is JSON where the pattern is, and what is neither is dropped.
+        https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
+        """
+        filters = (self.filter_criteria or {}).get("Filters") or []
+        return not filters or any(_lets_through(read_pattern(one["Pattern"]), record) for one in filters)
+
+
+def _lets_through(pattern: Mapping[str, Any], record: dict[str, Any]) -> bool:
+    body: Any = record["body"]
+    if isinstance(pattern.get("body"), Mapping):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return False
+    return matches(pattern, record | {"body": body})
 
 
 class Poller:
@@ -165,9 +197,35 @@ class Poller:
                 if time.monotonic() >= deadline or self._stopped.wait(0.05):
                     return None
 
+    def _wanted(self, messages: list[Message], queue: Queue) -> tuple[list[dict[str, Any]], list[Message]]:
+        """Return the records to hand on, with their messages; what the filters leave out is deleted.
+
+        A record that cannot be built stays in the queue alone, without its neighbours, and comes again.
+        """
+        records, kept = [], []
+        for message in messages:
+            try:
+                record = sqs_record(message, queue)
+            except Exception:
+                _log.exception("The message %s of %s cannot be handed to a function.", message.id, queue.name)
+                continue
+            if self._mapping.wants(record):
+                records.append(record)
+                kept.append(message)
+            else:
+                self._delete(message, queue)
+        return records, kept
+
+    def _delete(self, message: Message, queue: Queue) -> None:
+        assert message.receipt_handle is not None
+        queue.delete_message(message.receipt_handle)
+
     def _process(self, function: LambdaFunction, queue: Queue, messages: list[Message]) -> None:
         """Invoke the function; delete what succeeded, leave the rest to the visibility timeout."""
-        event = {"Records": [sqs_record(message, queue) for message in messages]}
+        records, messages = self._wanted(messages, queue)
+        if not messages:
+            return
+        event = {"Records": records}
         result = self._run(function, queue, json.dumps(event).encode())
         if result is None or result.outcome.error is not None:
             return
@@ -178,8 +236,7 @@ class Poller:
             return
         for message in messages:
             if message.id not in failed:
-                assert message.receipt_handle is not None
-                queue.delete_message(message.receipt_handle)
+                self._delete(message, queue)
 
 
 def may_receive(function: LambdaFunction, queue: Queue) -> bool:
@@ -208,37 +265,26 @@ def sqs_record(message: Message, queue: Queue) -> dict[str, Any]:
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event
     """
-    attributes = {
-        "ApproximateReceiveCount": str(message.approximate_receive_count),
-        "SentTimestamp": str(message.sent_timestamp),
-        "SenderId": message.sender_id,
-        "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
-    }
-    optional = {
-        "MessageGroupId": message.group_id,
-        "MessageDeduplicationId": message.deduplication_id,
-        "SequenceNumber": message.sequence_number,
-    }
-    attributes |= {name: value for name, value in optional.items() if value is not None}
-    for name, value in message.system_attributes.items():
-        attributes[name] = value["StringValue"]
-    record = {
+    record: dict[str, Any] = {
         "messageId": message.id,
         "receiptHandle": message.receipt_handle,
         "body": message.body,
-        "attributes": attributes,
+        "attributes": system_attributes(message),
         "messageAttributes": {name: _message_attribute(value) for name, value in message.message_attributes.items()},
         "md5OfBody": hashlib.md5(message.body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": queue.queue_arn,
         "awsRegion": queue.region,
     }
-    if message.message_attributes:
-        record["md5OfMessageAttributes"] = message.attribute_md5
+    record["md5OfMessageAttributes"] = message.attribute_md5 if message.message_attributes else None
     return record
 
 
 def _message_attribute(value: dict[str, Any]) -> dict[str, Any]:
     names = {"StringValue": "stringValue", "BinaryValue": "binaryValue"}
-    shown = {names[name]: text for name, text in value.items() if name in names}
+    shown = {names[name]: _as_text(held) for name, held in value.items() if name in names}
     return shown | {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+
+
+def _as_text(value: str | bytes) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

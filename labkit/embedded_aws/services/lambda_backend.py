@@ -12,15 +12,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
+from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.sqs.models import sqs_backends
 
 from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime import pool
 from labkit.embedded_aws.runtime.deployment_package import MAX_ZIPPED_BYTES, BadPackage, check_package
+from labkit.embedded_aws.runtime.environment import Outcome
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Throttled
 from labkit.embedded_aws.services.event_source_mappings import EventSourceMapping, Poller, may_receive
+from labkit.embedded_aws.services.lambda_destinations import send_record
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
 from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import ACCOUNT
@@ -46,7 +48,6 @@ class LambdaBackend(models.LambdaBackend):
     def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
         """Create the function when role, limits and package are what Lambda accepts."""
         _check_role(spec["Role"])
-        _check_limits(spec)
         if "ZipFile" in spec["Code"]:
             _check_zip(base64.b64decode(spec["Code"]["ZipFile"]))
         function = super().create_function(spec)
@@ -80,7 +81,6 @@ class LambdaBackend(models.LambdaBackend):
         """Change the configuration; environments that were made with the old one are retired."""
         if "Role" in body:
             _check_role(body["Role"])
-        _check_limits(body)
         function = self.get_function(function_name, qualifier)
         if "Timeout" in body:
             for mapping in self._mappings_of(function):
@@ -134,7 +134,7 @@ class LambdaBackend(models.LambdaBackend):
         return mapping
 
     def update_event_source_mapping(self, uuid: str, spec: dict[str, Any]) -> EventSourceMapping | None:
-        """Change a mapping."""
+        """Change a mapping, which is Updating for a while, or Enabling or Disabling."""
         mapping = self._event_source_mappings.get(uuid)
         if mapping is None:
             raise _no_mapping()
@@ -195,13 +195,18 @@ class LambdaBackend(models.LambdaBackend):
         retries = configured[0].config.get("MaximumRetryAttempts", 2) if configured else 2
         pauses = [0.0, *settings.current().retry_seconds[:retries]]
         waiting = threading.Event()
+        outcome = Outcome.failure("Throttled", "Rate Exceeded.")
+        attempts = 0
         for pause in pauses:
             waiting.wait(pause)
             try:
-                if self.pool.run(function, event, request_id=request_id).outcome.error is None:
-                    return
+                outcome = self.pool.run(function, event, request_id=request_id).outcome
             except Throttled:
                 continue
+            attempts += 1
+            if outcome.error is None:
+                break
+        send_record(function, event, request_id, outcome, attempts)
 
 
 def code_of(digest: str) -> bytes | None:
@@ -220,24 +225,6 @@ def _no_mapping() -> LambdaRefusal:
 def _check_role(arn: str) -> None:
     if arn.startswith("arn:aws:iam::") and not roles.lambda_may_assume(arn):
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
-
-
-def _check_limits(spec: dict[str, Any]) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html says what the ranges are."""
-    for name, path, smallest, largest in (
-        ("Timeout", "timeout", 1, 900),
-        ("MemorySize", "memorySize", 128, 10_240),
-    ):
-        value = spec.get(name)
-        if value is not None and not smallest <= int(value) <= largest:
-            bound = (
-                f"less than or equal to {largest}" if int(value) > largest else f"greater than or equal to {smallest}"
-            )
-            raise LambdaClientError(
-                "ValidationException",
-                f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
-                f"Member must have value {bound}",
-            )
 
 
 def _check_zip(code: bytes) -> None:

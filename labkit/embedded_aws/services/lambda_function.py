@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
+from hashlib import sha256
 from typing import Any
 
 from moto.awslambda import models
+from moto.awslambda.models import lambda_backends
 from moto.core.exceptions import JsonRESTError
 from moto.core.utils import iso_8601_datetime_with_nanoseconds
 
 from labkit.embedded_aws import settings
 from labkit.embedded_aws.runtime import pool
+from labkit.embedded_aws.services.lambda_permissions import FunctionPolicy
 
 
 class LambdaRefusal(JsonRESTError):
@@ -36,6 +40,10 @@ class Function(models.LambdaFunction):
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         """Make the record from CreateFunction's request."""
         super().__init__(account_id, spec, region, version)
+        self.shows_environment = spec.get("Environment") is not None
+        self.policy = FunctionPolicy()  # type: ignore[assignment]  # all that reads it is ours, too
+        self.dead_letter_target: str = (spec.get("DeadLetterConfig") or {}).get("TargetArn") or ""
+        self.revision_id = str(uuid.uuid4())
         self.log_format = "Text"
         self.log_level: str | None = None
         self._log_to(spec.get("LoggingConfig") or {})
@@ -53,12 +61,25 @@ class Function(models.LambdaFunction):
         logging = {"LogFormat": self.log_format, "LogGroup": self.logs_group_name}
         if self.log_level:
             logging |= {"ApplicationLogLevel": self.log_level, "SystemLogLevel": "INFO"}
-        configuration = super().get_configuration(on_create) | {"LoggingConfig": logging}
+        configuration = super().get_configuration(on_create) | {
+            "LoggingConfig": logging,
+            **({"DeadLetterConfig": {"TargetArn": self.dead_letter_target}} if self.dead_letter_target else {}),
+            "RevisionId": self.revision_id,
+            "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version(self.region, str(self.run_time))},
+        }
+        if self.shows_environment:
+            configuration.setdefault("Environment", {"Variables": {}})
+        for name in ("Layers", "VpcConfig", "KMSKeyArn", "SigningProfileVersionArn", "SigningJobArn"):
+            if not configuration.get(name):
+                configuration.pop(name, None)
         if on_create:
             reason = {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
             return configuration | {"State": "Pending"} | reason
         if self._in_change:
-            reason = {"LastUpdateStatusReason": "The function is being updated."}
+            reason = {
+                "LastUpdateStatusReason": "The function is being created.",
+                "LastUpdateStatusReasonCode": "Creating",
+            }
             return configuration | {"LastUpdateStatus": "InProgress"} | reason
         return configuration
 
@@ -72,7 +93,22 @@ class Function(models.LambdaFunction):
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
         """Change what is named."""
         self._log_to(config_updates.get("LoggingConfig") or {})
+        if (dead_letters := config_updates.get("DeadLetterConfig")) is not None:
+            self.dead_letter_target = dead_letters.get("TargetArn") or ""
+        if (storage := config_updates.get("EphemeralStorage")) is not None:
+            self.ephemeral_storage = storage["Size"]
+        self.tracing_config = config_updates.get("TracingConfig") or self.tracing_config
+        if config_updates.get("Environment") is not None:
+            variables = {"Variables": {}} | config_updates["Environment"]
+            config_updates = config_updates | {"Environment": variables}
+            self.shows_environment = True
         return super().update_configuration(config_updates)
+
+    def invoke_later(self, event: bytes) -> str:
+        """Run an event asynchronously; return the request id."""
+        backend: Any = lambda_backends[self.account_id][self.region]
+        request_id: str = backend.invoke_later(self, event)
+        return request_id
 
     @property
     def _in_change(self) -> bool:
@@ -88,8 +124,16 @@ class Function(models.LambdaFunction):
                 f"{self.function_arn}",
             )
         self._in_change_until = time.monotonic() + settings.current().change_seconds
+        self.revision_id = str(uuid.uuid4())
         self.last_modified = iso_8601_datetime_with_nanoseconds()  # which moto leaves at the creation
 
     def settle(self) -> None:
-        """Whoever looks has waited: the change is over."""
-        self._in_change_until = 0.0
+        """Whoever looks has waited: the change is over, which is a revision of its own."""
+        if self._in_change_until:
+            self._in_change_until = 0.0
+            self.revision_id = str(uuid.uuid4())
+
+
+def _runtime_version(region: str, runtime: str) -> str:
+    """Return an ARN like those that AWS gives the versions of its runtimes."""
+    return f"arn:aws:lambda:{region}::runtime:{sha256(runtime.encode()).hexdigest()}"

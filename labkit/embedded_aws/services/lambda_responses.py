@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 from moto.awslambda import responses
+from moto.awslambda.exceptions import UnknownFunctionException
 from moto.core.common_types import TYPE_RESPONSE
 
+from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.runtime.environment import MAX_PAYLOAD_BYTES
 from labkit.embedded_aws.runtime.pool import Throttled
 from labkit.embedded_aws.services.lambda_backend import LambdaBackend
@@ -50,6 +53,52 @@ class LambdaResponse(responses.LambdaResponse):
         backend = self.backend
         assert isinstance(backend, LambdaBackend)
         backend.get_function(unquote(name), self._get_param("Qualifier")).settle()
+
+    def add_permission(self) -> TYPE_RESPONSE:  # type: ignore[override]  # moto forgets the 201
+        """AddPermission."""
+        arn, function = self._policy_holder(-2)
+        statement = function.policy.add(arn, self.json_body)
+        return 201, {"status": "201"}, json.dumps({"Statement": json.dumps(statement)})
+
+    def remove_permission(self) -> TYPE_RESPONSE:
+        """RemovePermission."""
+        arn, function = self._policy_holder(-3)
+        function.policy.remove(arn, unquote(self.path.split("/")[-1]), self._get_param("RevisionId"))
+        return 204, {"status": "204"}, ""
+
+    def get_policy(self) -> str:
+        """GetPolicy."""
+        try:
+            arn, function = self._policy_holder(-2)
+        except AwsError as error:  # it does not tell what is missing
+            raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404) from error
+        return json.dumps(function.policy.shown(arn))
+
+    def _policy_holder(self, place: int) -> tuple[str, Any]:
+        """Return what a policy is about, the function's ARN with its qualifier, and the function."""
+        name = re.sub(r"^(.*function:)?", "", unquote(self.path.rstrip("/").split("/")[place]))
+        name, _, qualifier = name.partition(":")
+        asked = self._get_param("Qualifier")
+        if asked and qualifier and asked != qualifier:
+            words = "The derived qualifier from the function name does not match the specified qualifier."
+            raise AwsError("InvalidParameterValueException", words)
+        qualifier = qualifier or asked or ""
+        if qualifier == "$LATEST":
+            words = "We currently do not support adding policies for $LATEST."
+            raise AwsError("InvalidParameterValueException", words)
+        arn = f"arn:aws:lambda:{self.region}:{self.current_account}:function:{name}"
+        function = self._find(arn, "", f"Function not found: {arn}")
+        if qualifier:
+            arn = f"{arn}:{qualifier}"
+            is_alias = not qualifier.isdecimal() and "$" not in qualifier
+            self._find(arn, qualifier, f"Cannot find alias arn: {arn}" if is_alias else f"Function not found: {arn}")
+        return arn, function
+
+    def _find(self, arn: str, qualifier: str, words: str) -> Any:
+        try:
+            return self.backend.get_function(arn, qualifier or None)
+        except UnknownFunctionException as error:
+            raise AwsError("ResourceNotFoundException", words, 404) from error
 
     def create_event_source_mapping(self) -> TYPE_RESPONSE:
         """Answer 202: the mapping is being created."""

@@ -9,11 +9,11 @@ import xmltodict  # type: ignore[import-untyped]  # moto's own
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models as s3_models
 from moto.s3 import responses as s3_responses
-from moto.s3.exceptions import InvalidNotificationARN
 from moto.s3.models import FakeBucket, FakeKey
+from moto.s3.notifications import S3NotificationEvent
 
-from labkit.embedded_aws.services.s3_events import send_test_event
-from labkit.embedded_aws.services.s3_notifications import check_notifications, complete_filter_rule
+from labkit.embedded_aws.services.s3_events import send_event, send_test_event
+from labkit.embedded_aws.services.s3_notifications import DESTINATIONS, check_notifications, check_rules
 from labkit.policy import Request, allows
 
 
@@ -64,8 +64,6 @@ class Key(FakeKey):
 
 _ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
-_DESTINATIONS = {"Topic": "sns", "Queue": "sqs", "CloudFunction": "lambda"}
-
 
 class S3Response(s3_responses.S3Response):
     """moto answers 500 to a filter named `Prefix`, to one without a value, and to a name that is neither.
@@ -74,22 +72,16 @@ class S3Response(s3_responses.S3Response):
     """
 
     def _notification_config_from_body(self) -> dict[str, Any]:
-        lists = (*(f"{kind}Configuration" for kind in _DESTINATIONS), "Event", "FilterRule")
-        sent = xmltodict.parse(self.body, force_list=lists)["NotificationConfiguration"]
+        lists = (*(f"{kind}Configuration" for kind in DESTINATIONS), "Event", "FilterRule")
+        sent = xmltodict.parse(self.body, force_list=lists)["NotificationConfiguration"] or {}
         configuration = {name: value or {} for name, value in sent.items() if name.endswith("Configuration")}
-        for kind, service in _DESTINATIONS.items():
-            for rule in configuration.get(f"{kind}Configuration", []):
-                if rule[kind].split(":")[2:3] != [service]:
-                    raise InvalidNotificationARN
-                if rule.get("Filter"):
-                    for entry in (rule["Filter"]["S3Key"] or {})["FilterRule"]:  # moto makes a KeyError MalformedXML
-                        complete_filter_rule(entry)
+        check_rules(configuration)
         skip = str(self.headers.get("x-amz-skip-destination-validation", "")).lower() == "true"
         return configuration | {"skip_validation": skip} if configuration else {}
 
 
 class S3Backend(s3_models.S3Backend):
-    """moto accepts rules that overlap and destinations that are not there or do not let S3 in.
+    """moto accepts rules that overlap and destinations that are not there or do not let S3 in; tags survive.
 
     Destinations were left unchecked on purpose: getmoto/moto#1516.
     """
@@ -107,6 +99,52 @@ class S3Backend(s3_models.S3Backend):
             bucket.notification_configuration = before
             raise
         send_test_event(self.account_id, bucket, really=True)
+
+    def put_object(  # type: ignore[override]  # the rest is moto's
+        self, bucket_name: str, key_name: str, value: bytes, **more: Any
+    ) -> FakeKey:
+        """Put an object, encrypted as S3 does by itself; the tags of the one before go with it.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+        """
+        if not self.get_bucket(bucket_name).encryption:
+            more["encryption"] = more.get("encryption") or "AES256"
+        key: FakeKey = super().put_object(bucket_name, key_name, value, **more)
+        if self.tagger.has_tags(key.arn):
+            self.tagger.delete_all_tags_for_resource(key.arn)
+        return key
+
+    def copy_object(  # type: ignore[override]
+        self, src_key: FakeKey, dest_bucket_name: str, dest_key_name: str, **more: Any
+    ) -> None:
+        """Copy an object; its tags come along, also onto itself."""
+        tags = self.tagger.get_tag_dict_for_resource(src_key.arn)
+        super().copy_object(src_key, dest_bucket_name, dest_key_name, **more)
+        copy = self.get_bucket(dest_bucket_name).keys.get(dest_key_name)
+        if tags and copy is not None and not self.tagger.has_tags(copy.arn):
+            self.tagger.tag_resource(copy.arn, self.tagger.convert_dict_to_tags_input(tags))
+
+    def delete_object(
+        self, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
+    ) -> tuple[bool, dict[str, Any]]:
+        """Delete an object or a version; moto tells of versions only when the last of them goes."""
+        bucket = self.get_bucket(bucket_name)
+        held = bucket.keys.getlist(key_name, [])
+        deleted, told = super().delete_object(bucket_name, key_name, version_id, bypass)
+        if not deleted:
+            return deleted, told
+        if not bucket.is_versioned:
+            for key in held:
+                self.tagger.delete_all_tags_for_resource(key.arn)
+        elif version_id is None:
+            event = S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+            send_event(self.account_id, event.value, bucket, bucket.keys[key_name])
+        elif key_name in bucket.keys:
+            gone = next((key for key in held if str(key.version_id) == version_id), None)
+            if gone is not None:
+                event = S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT
+                send_event(self.account_id, event.value, bucket, gone)
+        return deleted, told
 
     def put_object_tagging(self, key: FakeKey, tags: dict[str, str] | None) -> FakeKey:
         """Set an object's tags; moto tells of it also when an upload has none."""

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import queue
@@ -18,7 +19,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote_plus
 
-from moto.awslambda.models import lambda_backends
 from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.s3.models import FakeBucket, FakeKey
 from moto.s3.notifications import S3NotificationEvent
@@ -27,21 +27,24 @@ from moto.sns.models import sns_backends
 
 from labkit.embedded_aws import settings
 from labkit.embedded_aws.services import sqs
-from labkit.embedded_aws.services.lambda_backend import LambdaBackend
+from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
 from labkit.embedded_aws.services.s3_notifications import s3_may_publish
 
 _log = logging.getLogger(__name__)
+
+
+_Deliver = Callable[[], object]
 
 
 class _Delivery:
     """Carries events away from S3 on a thread of its own: PutObject does not wait for who listens."""
 
     def __init__(self) -> None:
-        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Deliver] = queue.SimpleQueue()
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, deliver: Callable[[], None]) -> None:
+    def add(self, deliver: _Deliver) -> None:
         """Deliver soon: once, or as often as the settings say."""
         with self._started:
             if self._thread is None:
@@ -63,7 +66,7 @@ class _Delivery:
                 except Exception:  # S3 has nobody to tell; the next event must still go out
                     _log.exception("An S3 event could not be delivered.")
 
-    def _what_comes_within(self, seconds: float) -> Iterable[Callable[[], None]]:
+    def _what_comes_within(self, seconds: float) -> Iterable[_Deliver]:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             try:
@@ -81,8 +84,9 @@ def send_event(account_id: str, event_name: str, bucket: FakeBucket, key: Any) -
     See getmoto/moto#9054 for the encoding and getmoto/moto#7363 for the events; no issue tells of the fields.
     """
     configuration = bucket.notification_configuration
-    put_of_multipart = event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None
-    if configuration is None or put_of_multipart:
+    if configuration is None:
+        return
+    if event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None:
         return
     name = str(getattr(event_name, "value", event_name))
     for rules in (configuration.topic, configuration.queue, configuration.cloud_function):
@@ -120,6 +124,8 @@ def s3_record(event_name: str, bucket: FakeBucket, key: FakeKey, rule_id: str) -
     described: dict[str, Any] = {"key": quote_plus(key.name, safe="/")}
     if not event_name.startswith("s3:ObjectRemoved"):
         described |= {"size": key.size, "eTag": key.etag.replace('"', "")}
+    elif event_name.endswith("DeleteMarkerCreated"):
+        described["eTag"] = hashlib.md5(b"", usedforsecurity=False).hexdigest()
     if bucket.is_versioned:
         described["versionId"] = key.version_id
     described["sequencer"] = f"{now // 1000:016X}"
@@ -164,9 +170,13 @@ def _send(bucket: FakeBucket, arn: str, message: str) -> None:
     elif service == "sqs":
         _delivery.add(lambda: sqs.deliver(arn, message, service="s3.amazonaws.com", source=bucket.arn))
     elif service == "lambda":
-        backend = lambda_backends[account][region]
-        assert isinstance(backend, LambdaBackend)
-        backend.invoke_later(backend.get_function(arn), message.encode())
+        _delivery.add(lambda: _send_to_function(bucket, arn, message))
+
+
+def _send_to_function(bucket: FakeBucket, arn: str, message: str) -> None:
+    function = find_function(arn)
+    if function is not None and may_invoke("s3.amazonaws.com", arn, source=bucket.arn):
+        function.invoke_later(message.encode())  # type: ignore[attr-defined]
 
 
 def _send_to_topic(bucket: FakeBucket, backend: sns_models.SNSBackend, arn: str, message: str) -> None:

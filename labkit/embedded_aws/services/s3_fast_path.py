@@ -17,7 +17,10 @@ from xml.sax.saxutils import escape
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend
 
+from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.services.limits import ARCHIVED, LONGEST_KEY_BYTES
+from labkit.embedded_aws.services.s3_checks import check_body
 
 # Headers that say nothing about the object; content types and x-amz-meta-* are kept with it.
 _PLAIN = {
@@ -78,15 +81,16 @@ def _is_plain(environ: dict[str, Any], *more: str) -> bool:
 
 def _get(environ: dict[str, Any], bucket: FakeBucket, name: str) -> Answer | None:
     key = bucket.keys.get(name)
-    if not isinstance(key, FakeKey) or not _is_plain(environ, "HTTP_IF_MATCH"):
+    if not isinstance(key, FakeKey) or not _is_plain(environ, "HTTP_IF_MATCH") or key.storage_class in ARCHIVED:
         return None
     if environ.get("HTTP_IF_MATCH", key.etag).strip('"') != key.etag.strip('"'):
         return None
     headers = {"accept-ranges": "bytes"} | key.response_dict | dict(key.metadata)
     if key.checksum_algorithm and environ.get("HTTP_X_AMZ_CHECKSUM_MODE") == "ENABLED":
-        if key.checksum_type is not None:
-            return None  # of a multipart upload
+        if key.multipart is not None:
+            return None
         headers[f"x-amz-checksum-{key.checksum_algorithm.lower()}"] = str(key.checksum_value)
+        headers["x-amz-checksum-type"] = "FULL_OBJECT"
     return _answer(list(headers.items()), key.value)
 
 
@@ -100,6 +104,26 @@ def _put(environ: dict[str, Any], backend: S3Backend, bucket: FakeBucket, name: 
     algorithm = environ.get("HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM")
     if (algorithm or "CRC32").upper() != "CRC32" or bool(algorithm) != bool(checksum):
         return None
+    if (checksum or "HTTP_CONTENT_MD5" in environ) and _has_wrong_digest(environ, body):
+        return None
+    if len(name) > LONGEST_KEY_BYTES // 4 and len(name.encode("utf-8", "surrogatepass")) > LONGEST_KEY_BYTES:
+        return None
+    return _store(environ, backend, bucket, name, body, checksum)
+
+
+def _has_wrong_digest(environ: dict[str, Any], body: bytes) -> bool:
+    """Return whether the body is not what its digests say: the other way has the words for it."""
+    headers = {sent.lower(): value for sent, value in environ["headers.sent"]}
+    try:
+        check_body(headers, body)
+    except AwsError:
+        return True
+    return False
+
+
+def _store(
+    environ: dict[str, Any], backend: S3Backend, bucket: FakeBucket, name: str, body: bytes, checksum: str | None
+) -> Answer:
     metadata = {
         sent.lower(): value for sent, value in environ["headers.sent"] if sent.lower().startswith("x-amz-meta-")
     }
@@ -111,7 +135,7 @@ def _put(environ: dict[str, Any], backend: S3Backend, bucket: FakeBucket, name: 
     key.set_acl(bucket.acl)
     headers = key.response_dict
     if checksum:
-        key.checksum_algorithm = "CRC32"
+        key.checksum_algorithm, key.checksum_type = "CRC32", "FULL_OBJECT"
         headers["x-amz-checksum-crc32"] = checksum
         headers["x-amz-checksum-type"] = "FULL_OBJECT"
     del headers["last-modified"], headers["content-length"]
@@ -140,7 +164,10 @@ def _list(bucket: FakeBucket, query: dict[str, str]) -> Answer | None:
         f"<Name>{bucket.name}</Name><Prefix>{shown(prefix)}</Prefix><MaxKeys>{most}</MaxKeys>"
         f"<KeyCount>{len(keys) + len(folders)}</KeyCount><IsTruncated>{str(truncated).lower()}</IsTruncated>"
     ]
-    parts += [f"<{name}>{shown(query[given])}</{name}>" for given, name in _ECHOED.items() if query.get(given)]
+    echoed = dict(query)
+    if "continuation-token" in query:
+        echoed.pop("start-after", None)  # the token has its place
+    parts += [f"<{name}>{shown(echoed[given])}</{name}>" for given, name in _ECHOED.items() if echoed.get(given)]
     if truncated:
         last = max([key.name for key in keys] + folders)
         parts.append(f"<NextContinuationToken>{base64.b64encode(last.encode()).decode()}</NextContinuationToken>")

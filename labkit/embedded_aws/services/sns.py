@@ -9,6 +9,7 @@ import base64
 import json
 import secrets
 import uuid
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.sns import models as sns_models
 
 from labkit.embedded_aws.services import sqs
+from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
 
 
 class Topic(sns_models.Topic):
@@ -47,7 +49,8 @@ class Topic(sns_models.Topic):
 class Subscription(sns_models.Subscription):
     """moto delivers to any queue, takes the text "false" for raw delivery, and sorts the envelope's fields.
 
-    See getmoto/moto#1571 for raw delivery; no issue tells of the queue's policy.
+    It also runs functions with Docker only, and has no dead-letter queue of a subscription. See getmoto/moto#1571 for
+    raw delivery; no issue tells of the rest.
     """
 
     def publish(
@@ -60,55 +63,95 @@ class Subscription(sns_models.Subscription):
         deduplication_id: str | None = None,
         message_structure: str | None = None,
     ) -> None:
-        """Deliver to the subscriber, if its filter and the queue's policy let the message through."""
-        if self.protocol != "sqs":
-            super().publish(
-                message, message_id, subject, message_attributes, group_id, deduplication_id, message_structure
-            )
-            return
+        """Deliver to the subscriber, if its filter and the policy of the queue or function let the message through.
+
+        What cannot be delivered goes to the subscription's dead-letter queue, if it has one.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+        """
         if self._filter_policy_matcher is not None and not self._filter_policy_matcher.matches(
             message_attributes, message
         ):
             return
         if message_structure == "json":
             message = self._parse_message_structure(message, self.protocol)
-        more: dict[str, Any] = {"deduplication_id": deduplication_id, "group_id": group_id}
-        if str(self.attributes.get("RawMessageDelivery")).lower() == "true":
-            more["message_attributes"] = _raw_attributes(message_attributes or {})
+        sent = Sent(message, message_id, subject, message_attributes)
+        fifo: dict[str, Any] = {"deduplication_id": deduplication_id, "group_id": group_id}
+        if self.protocol == "lambda":
+            delivered = self._deliver_to_function(sent)
         else:
-            message = envelope(self, message, message_id, subject, message_attributes)
-        sqs.deliver(self.endpoint, message, service="sns.amazonaws.com", source=self.topic.arn, **more)
+            delivered = self._deliver_to_queue(self.endpoint, sent, fifo)
+        dead_letters = json.loads(self.attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
+        if not delivered and dead_letters:
+            self._deliver_to_queue(dead_letters, sent, fifo)
+
+    def _deliver_to_queue(self, arn: str, sent: Sent, fifo: dict[str, Any]) -> bool:
+        body, more = envelope(self, sent), dict(fifo)
+        if str(self.attributes.get("RawMessageDelivery")).lower() == "true":
+            body, more["message_attributes"] = sent.message, _raw_attributes(sent.attributes or {})
+        return sqs.deliver(arn, body, service="sns.amazonaws.com", source=self.topic.arn, **more)
+
+    def _deliver_to_function(self, sent: Sent) -> bool:
+        function = find_function(self.endpoint)
+        if function is None or not may_invoke("sns.amazonaws.com", self.endpoint, source=self.topic.arn):
+            return False
+        function.invoke_later(json.dumps(function_event(self, sent)).encode())  # type: ignore[attr-defined]
+        return True
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that was published."""
+
+    message: str
+    message_id: str
+    subject: str | None
+    attributes: dict[str, Any] | None
 
 
 def _raw_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {
-            "DataType": value["Type"],
-            "BinaryValue" if value["Type"].startswith("Binary") else "StringValue": value["Value"],
-        }
-        for name, value in attributes.items()
+    return {name: {"DataType": value["Type"], **_raw_value(value)} for name, value in attributes.items()}
+
+
+def _raw_value(value: dict[str, Any]) -> dict[str, Any]:
+    if value["Type"].startswith("Binary"):
+        return {"BinaryValue": base64.b64decode(value["Value"])}
+    return {"StringValue": str(value["Value"])}
+
+
+def function_event(subscription: Subscription, sent: Sent) -> dict[str, Any]:
+    """Return the message as a function sees it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    """
+    told = json.loads(envelope(subscription, sent))
+    told |= {
+        "Subject": sent.subject,
+        "SigningCertUrl": told.pop("SigningCertURL"),
+        "UnsubscribeUrl": told.pop("UnsubscribeURL"),
+        "MessageAttributes": sent.attributes or {},
     }
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": told,
+    }
+    return {"Records": [record]}
 
 
-def envelope(
-    subscription: Subscription,
-    message: str,
-    message_id: str,
-    subject: str | None,
-    message_attributes: dict[str, Any] | None,
-) -> str:
+def envelope(subscription: Subscription, sent: Sent) -> str:
     """Return the message as SNS wraps it for a queue.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
     """
     topic_arn = subscription.topic.arn
     region = topic_arn.split(":")[3]
-    timestamp, signature = _published(message_id)
-    fields: dict[str, Any] = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic_arn}
-    if subject:
-        fields["Subject"] = subject
+    timestamp, signature = _published(sent.message_id)
+    fields: dict[str, Any] = {"Type": "Notification", "MessageId": sent.message_id, "TopicArn": topic_arn}
+    if sent.subject:
+        fields["Subject"] = sent.subject
     fields |= {
-        "Message": message,
+        "Message": sent.message,
         "Timestamp": timestamp,
         "SignatureVersion": "1",
         "Signature": signature,
@@ -117,8 +160,8 @@ def envelope(
             f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"
         ),
     }
-    if message_attributes:
-        fields["MessageAttributes"] = message_attributes
+    if sent.attributes:
+        fields["MessageAttributes"] = sent.attributes
     return json.dumps(fields, indent=2, separators=(",", " : "))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -11,11 +13,12 @@ from moto.sqs import models, responses
 from moto.sqs.exceptions import InvalidParameterValue, SQSException
 from moto.sqs.models import Message
 
+from labkit.embedded_aws.services.limits import LONGEST_DELAY_SECONDS
 from labkit.embedded_aws.services.sqs_moves import MessageMove
 from labkit.embedded_aws.services.sqs_queue import Queue, find_queue
 from labkit.policy import allows, service_request
 
-_LONGEST_DELAY_SECONDS = 900
+_sequence = itertools.count(18_850_000_000_000_000_000, 256)  # of what FIFO queues take
 
 
 class SQSBackend(models.SQSBackend):
@@ -47,34 +50,29 @@ class SQSBackend(models.SQSBackend):
         deduplication_id: str | None = None,
         group_id: str | None = None,
         system_attributes: dict[str, Any] | None = None,
-        validate_group_id: bool = True,
+        validate_group_id: bool = True,  # noqa: ARG002 - moto's own word for what other services send
     ) -> Message:
-        """SendMessage: moto counts characters, and collects all attributes of the queue for each message."""
+        """SendMessage: moto counts characters, and collects all attributes of the queue for each message.
+
+        The checks of what was sent are in `services/sqs_checks.py`; what other services send has its size checked here.
+        """
         queue = self.get_queue(queue_name)
-        if queue.fifo_queue:
-            return super().send_message(
-                queue_name,
-                message_body,
-                message_attributes,
-                delay_seconds,
-                deduplication_id,
-                group_id,
-                system_attributes,
-                validate_group_id,
-            )
         largest: int = queue.maximum_message_size  # type: ignore[attr-defined]
-        if len(message_body.encode()) > largest:
+        if len(message_body.encode("utf-8", "surrogatepass")) > largest:
             raise InvalidParameterValue(
                 f"One or more parameters are invalid. Reason: Message must be shorter than {largest} bytes."
             )
         delay = int(queue.delay_seconds if delay_seconds is None else delay_seconds)  # type: ignore[attr-defined]
-        if not 0 <= delay <= _LONGEST_DELAY_SECONDS:
+        if not 0 <= delay <= LONGEST_DELAY_SECONDS:
             raise InvalidParameterValue(
                 f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
             )
         message = Message(str(uuid.uuid4()), message_body, system_attributes)
         message.message_attributes = message_attributes or {}
         message.group_id = group_id
+        if queue.fifo_queue:
+            message.deduplication_id = deduplication_id or sha256(message_body.encode()).hexdigest()
+            message.sequence_number = f"{next(_sequence):020}"
         message.mark_sent(delay)
         queue.add_message(message)
         return message
@@ -103,14 +101,55 @@ def _with_attributes(message: Message, names: Iterable[str]) -> Message:
     return seen
 
 
-def deliver(arn: str, message: str, *, service: str, source: str, **more: Any) -> None:
-    """Send a message to the queue on behalf of another service's resource, if the queue's policy allows it."""
+def _shown(message: Message, names: set[str]) -> dict[str, Any]:
+    """Return a message as ReceiveMessage shows it, with those of its system attributes that are asked for."""
+    shown: dict[str, Any] = {
+        "MessageId": message.id,
+        "ReceiptHandle": message.receipt_handle,
+        "MD5OfBody": message.body_md5,
+        "Body": message.body,
+    }
+    if message.message_attributes:
+        shown["MessageAttributes"] = message.message_attributes
+        shown["MD5OfMessageAttributes"] = message.attribute_md5
+    attributes = system_attributes(message)
+    wanted = attributes if "All" in names else {name: attributes[name] for name in attributes if name in names}
+    return shown | {"Attributes": wanted} if wanted else shown
+
+
+def system_attributes(message: Message) -> dict[str, str]:
+    """Return what SQS itself says of a message.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Message.html
+    """
+    attributes = {
+        "ApproximateReceiveCount": str(message.approximate_receive_count),
+        "SentTimestamp": str(message.sent_timestamp),
+        "SenderId": message.sender_id,
+        "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
+    }
+    optional = {
+        "MessageGroupId": message.group_id,
+        "MessageDeduplicationId": message.deduplication_id,
+        "SequenceNumber": message.sequence_number,
+    }
+    attributes |= {name: value for name, value in optional.items() if value is not None}
+    return attributes | {name: value["StringValue"] for name, value in message.system_attributes.items()}
+
+
+def deliver(arn: str, message: str, *, service: str, source: str, **more: Any) -> bool:
+    """Send a message to the queue on behalf of another service's resource, if the queue's policy allows it.
+
+    Returns whether the queue has taken it.
+    """
     queue = find_queue(arn)
     if queue is None:
-        return
+        return False
     request = service_request(service, "sqs:SendMessage", arn, source=source, account=queue.account_id)
-    if allows([queue._policy_json], request):
-        models.sqs_backends[queue.account_id][queue.region].send_message(queue.name, message, **more)
+    if not allows([queue._policy_json], request):
+        return False
+    models.sqs_backends[queue.account_id][queue.region].send_message(queue.name, message, **more)
+    return True
 
 
 _moves: dict[str, list[MessageMove]] = {}  # by the ARN of the dead-letter queue, the latest first
@@ -121,6 +160,23 @@ class SQSResponse(responses.SQSResponse):
 
     They are on their way there: getmoto/moto#10265.
     """
+
+    def receive_message(self) -> ActionResult:
+        """ReceiveMessage, with the attributes that moto leaves out: where a dead letter comes from."""
+        name = self._get_queue_name()
+        queue = self.sqs_backend.get_queue(name)
+        assert isinstance(queue, Queue)
+        wait, visibility = self._get_param("WaitTimeSeconds"), self._get_param("VisibilityTimeout")
+        received = self.sqs_backend.receive_message(
+            name,
+            self._get_param("MaxNumberOfMessages", 1),
+            queue.receive_message_wait_time_seconds if wait is None else wait,  # type: ignore[attr-defined]
+            queue.visibility_timeout if visibility is None else visibility,  # type: ignore[attr-defined]
+            self._get_param("MessageAttributeNames", []),
+        )
+        names = {*self._get_param("AttributeNames", []), *self._get_param("MessageSystemAttributeNames", [])}
+        shown = [_shown(message, names) for message in received]
+        return ActionResult({"Messages": shown} if shown else {})
 
     def start_message_move_task(self) -> ActionResult:
         """StartMessageMoveTask."""

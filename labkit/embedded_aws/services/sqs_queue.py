@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import itertools
 import secrets
@@ -35,6 +36,7 @@ class Queue(models.Queue):
         """Make an empty queue with the attributes of CreateQueue."""
         self._changed = threading.Condition(threading.RLock())
         self._order = itertools.count()
+        self._seen: dict[tuple[str | None, str], Message] = {}  # what a FIFO queue took in the last five minutes
         self.deleted = False
         self._forget_all()
         super().__init__(name, region, account_id, **attributes)
@@ -46,6 +48,14 @@ class Queue(models.Queue):
         """
         kept = {"Policy": self.policy} if hasattr(self, "_policy_json") else {}
         super()._set_attributes({**kept, **attributes}, now)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes as GetQueueAttributes shows them: times in whole seconds."""
+        shown: dict[str, Any] = super().attributes
+        for name in ("CreatedTimestamp", "LastModifiedTimestamp"):
+            shown[name] = int(shown[name])
+        return shown
 
     def _forget_all(self) -> None:
         self._all: dict[str, Message] = {}
@@ -104,6 +114,7 @@ class Queue(models.Queue):
             if self.fifo_queue and self._is_duplicate(message):
                 return
             self._all[message.id] = message
+            message.__dict__["order"] = next(self._order)
             if message.delayed_until > _now():
                 self._hide(message, message.delayed_until)
             else:
@@ -111,18 +122,32 @@ class Queue(models.Queue):
             self._changed.notify()
 
     def _is_duplicate(self, message: Message) -> bool:
+        """Return whether the message was sent before, in the last five minutes, deleted or not; then it is that one."""
+        if message.deduplication_id is None:
+            return False
         horizon = _now() - _DEDUPLICATION_SECONDS * 1000
-        return message.deduplication_id is not None and any(
-            other.deduplication_id == message.deduplication_id and (other.sent_timestamp or 0) > horizon
-            for other in self._all.values()
-        )
+        for key in [key for key, other in self._seen.items() if (other.sent_timestamp or 0) <= horizon]:
+            del self._seen[key]
+        by_group = self.deduplication_scope == "messageGroup"  # type: ignore[attr-defined]
+        first = self._seen.setdefault((message.group_id if by_group else None, message.deduplication_id), message)
+        if first is message:
+            return False
+        message.id, message.sequence_number = first.id, first.sequence_number
+        return True
+
+    def _make_ready(self, message: Message) -> None:
+        """Let a message be received again; in a FIFO queue it goes back to its place in the order."""
+        if self.fifo_queue:
+            bisect.insort(self._ready, message, key=lambda held: held.__dict__["order"])
+        else:
+            self._ready.append(message)
 
     def receive(
         self,
         count: int,
         wait_seconds: float,
         visibility_seconds: float,
-        given_up: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Message]:
         """Return up to `count` messages, waiting up to `wait_seconds` for the first; each is now in flight."""
         deadline = time.monotonic() + wait_seconds
@@ -130,7 +155,7 @@ class Queue(models.Queue):
             while True:
                 received = self._take(count, visibility_seconds)
                 remaining = deadline - time.monotonic()
-                if received or remaining <= 0 or self.deleted or given_up():
+                if received or remaining <= 0 or self.deleted or cancelled():
                     return received
                 self._changed.wait(min(remaining, self._seconds_to_next()))
 
@@ -197,7 +222,7 @@ class Queue(models.Queue):
             due, _, message = heapq.heappop(self._later)
             if self._due.get(message.id) == due:
                 del self._due[message.id]
-                self._ready.append(message)
+                self._make_ready(message)
 
     def _seconds_to_next(self) -> float:
         return max(0.001, (self._later[0][0] - _now()) / 1000) if self._later else 3600.0
@@ -214,20 +239,29 @@ class Queue(models.Queue):
         with self._changed:
             if receipt_handle in self.deleted_messages:
                 return
+            self._wake_up()
             message = self._by_receipt.get(receipt_handle)
             if message is None:
                 raise ReceiptHandleIsInvalid
-            if message.id not in self._due:
-                self._ready.remove(message)  # its visibility timeout had passed
+            if message.id not in self._due:  # its visibility timeout had passed
+                if self.fifo_queue:
+                    raise InvalidParameterValue(
+                        f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle "
+                        "has expired."
+                    )
+                self._ready.remove(message)
             self._forget(message)
+
+    def knows(self, receipt_handle: str) -> bool:
+        """Return whether the queue gave this receipt handle, for a message that may be deleted by now."""
+        with self._changed:
+            return receipt_handle in self._by_receipt or receipt_handle in self.deleted_messages
 
     def change_visibility(self, receipt_handle: str, seconds: int) -> None:
         """Set when a message in flight becomes visible again, counted from now; 0 is at once."""
         with self._changed:
             message = self._by_receipt.get(receipt_handle)
-            if message is None:
-                raise ReceiptHandleIsInvalid
-            if message.id not in self._due:
+            if message is None or message.id not in self._due:
                 raise InvalidParameterValue(
                     f"Value {receipt_handle} for parameter ReceiptHandle is invalid. Reason: Message does not "
                     "exist or is not available for visibility timeout change."
@@ -250,11 +284,11 @@ class Queue(models.Queue):
             self._forget(message)
             return message
 
-    def wait_for_messages(self, timeout: float, given_up: Callable[[], bool] = lambda: False) -> None:
-        """Return when a message can be received, or after `timeout` seconds, or when woken and given up."""
+    def wait_for_messages(self, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Return when a message can be received, or after `timeout` seconds, or when woken and cancelled."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while not (self.messages or self.deleted or given_up()):
+            while not (self.messages or self.deleted or cancelled()):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return

@@ -1,0 +1,36 @@
+"""Every request is held against AWS's model, then against the limits that the model lacks, before moto sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labkit.embedded_aws.http.model import check_model
+from labkit.embedded_aws.http.operation import Operation
+from labkit.embedded_aws.services import iam_checks, lambda_checks, logs_checks, s3_checks, sns_checks, sqs_checks
+
+_LIMITS: dict[str, dict[str, Callable[[Operation], None]]] = {
+    "iam": iam_checks.CHECKS,
+    "lambda": lambda_checks.CHECKS,
+    "logs": logs_checks.CHECKS,
+    "s3": s3_checks.CHECKS,
+    "sns": sns_checks.CHECKS,
+    "sqs": sqs_checks.CHECKS,
+}
+
+
+def check(operation: Operation) -> None:
+    """Raise AwsError, with AWS's code and message, when AWS would refuse what is asked."""
+    if (before := _BEFORE_THE_MODEL.get(operation.service)) is not None:
+        before(operation)
+    check_model(operation)
+    limit = _LIMITS.get(operation.service, {}).get(operation.name)
+    if limit is not None:
+        limit(operation)
+
+
+# What AWS looks at first.
+_BEFORE_THE_MODEL: dict[str, Callable[[Operation], None]] = {
+    "lambda": lambda_checks.check_function,
+    "sns": sns_checks.check_arns,
+    "sqs": sqs_checks.check_queue,
+}

@@ -1,0 +1,198 @@
+"""What S3 refuses, beyond what its model says. The words are those that AWS answers with.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from moto.s3.models import FakeKey, s3_backends
+
+from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.http.operation import Operation
+from labkit.embedded_aws.services import limits
+from labkit.embedded_aws.services.policy_documents import BadPolicy, read_policy
+from labkit.embedded_aws.state import ACCOUNT, PARTITION
+from labkit.policy import as_list
+
+_BUCKET_NAME = re.compile(limits.BUCKET_NAME)
+
+
+def _bucket(operation: Operation) -> Any:
+    bucket = s3_backends[ACCOUNT][PARTITION].buckets.get(operation.get("Bucket"))
+    if bucket is None:
+        words = "The specified bucket does not exist"
+        raise AwsError("NoSuchBucket", words, 404, BucketName=str(operation.get("Bucket")))
+    return bucket
+
+
+def _check_create(operation: Operation) -> None:
+    name = operation.get("Bucket")
+    if not _BUCKET_NAME.fullmatch(name) or name.endswith(limits.BUCKET_NAME_ENDS):
+        raise AwsError("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
+
+
+def _check_policy(operation: Operation) -> None:
+    bucket = _bucket(operation)
+    text = operation.get("Policy") or ""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    try:
+        statements = read_policy(text, principal=True) if text.startswith("{") else None
+    except BadPolicy as error:
+        if error.is_json:
+            raise AwsError("MalformedPolicy", error.message) from error
+        statements = None
+    if statements is None:
+        raise AwsError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+    for statement in statements:
+        for resource in as_list(statement.get("Resource")) + as_list(statement.get("NotResource")):
+            if not (resource == bucket.arn or resource.startswith(f"{bucket.arn}/")):
+                raise AwsError("MalformedPolicy", "Policy has invalid resource")
+        for action in as_list(statement.get("Action")) + as_list(statement.get("NotAction")):
+            if action != "*" and not action.lower().startswith("s3:"):
+                raise AwsError("MalformedPolicy", "Policy has invalid action")
+
+
+def check_body(headers: dict[str, str], body: bytes) -> None:
+    """Refuse a body that is not what its digests say. Headers are by their names in lower case.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+    """
+    if (md5 := headers.get("content-md5")) is not None:
+        wanted = _decoded(md5)
+        if wanted is None or len(wanted) != 16:
+            words = "The Content-MD5 you specified was invalid."
+            raise AwsError("InvalidDigest", words, 400, **{"Content-MD5": md5})
+        found = hashlib.md5(body, usedforsecurity=False).digest()
+        if wanted != found:
+            words = "The Content-MD5 you specified did not match what we received."
+            digests = {"ExpectedDigest": md5, "CalculatedDigest": base64.b64encode(found).decode()}
+            raise AwsError("BadDigest", words, 400, **digests)
+    for name, digest in _DIGESTS.items():
+        if (sent := headers.get(f"x-amz-checksum-{name}")) is None:
+            continue
+        wanted = _decoded(sent)
+        if wanted is None or len(wanted) != len(digest(b"")):
+            raise AwsError("InvalidRequest", f"Value for x-amz-checksum-{name} header is invalid.")
+        if wanted != digest(body):
+            words = f"The {name.upper()} you specified did not match the calculated checksum."
+            raise AwsError("BadDigest", words)
+
+
+_DIGESTS: dict[str, Callable[[bytes], bytes]] = {
+    "crc32": lambda body: binascii.crc32(body).to_bytes(4, "big"),
+    "sha1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
+    "sha256": lambda body: hashlib.sha256(body).digest(),
+}
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _check_put(operation: Operation) -> None:
+    _bucket(operation)
+    _check_key(operation)
+    body = operation.get("Body", b"")
+    if not operation.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
+        check_body(operation.headers, body if isinstance(body, bytes) else body.encode())
+
+
+def _check_key(operation: Operation) -> None:
+    key = operation.get("Key", "")
+    size = len(key.encode("utf-8", "surrogatepass"))
+    if size > limits.LONGEST_KEY_BYTES:
+        details = {"Size": str(size), "MaxSizeAllowed": str(limits.LONGEST_KEY_BYTES)}
+        raise AwsError("KeyTooLongError", "Your key is too long", 400, **details)
+
+
+def _check_archived(operation: Operation) -> None:
+    bucket = s3_backends[ACCOUNT][PARTITION].buckets.get(operation.get("Bucket"))
+    key = bucket.keys.get(operation.get("Key")) if bucket is not None else None
+    if isinstance(key, FakeKey) and key.storage_class in limits.ARCHIVED and not key.expiry_date:
+        words = "The operation is not valid for the object's storage class"
+        raise AwsError("InvalidObjectState", words, 403, StorageClass=str(key.storage_class))
+
+
+def _check_upload(operation: Operation) -> None:
+    bucket = _bucket(operation)
+    upload = operation.get("UploadId")
+    if upload not in bucket.multiparts:
+        words = (
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted "
+        )
+        raise AwsError("NoSuchUpload", words + "or completed.", 404, UploadId=str(upload))
+
+
+def _check_part(operation: Operation) -> None:
+    number = operation.get("PartNumber")
+    if not 1 <= number <= 10_000:
+        words = "Part number must be an integer between 1 and 10000, inclusive"
+        raise AwsError("InvalidArgument", words, ArgumentName="partNumber", ArgumentValue=str(number))
+    _check_upload(operation)
+    body = operation.get("Body", b"")
+    if not operation.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
+        check_body(operation.headers, body if isinstance(body, bytes) else body.encode())
+
+
+def _check_complete(operation: Operation) -> None:
+    _check_upload(operation)
+    parts = operation.get("MultipartUpload", {}).get("Parts", [])
+    if not parts:
+        raise AwsError("MalformedXML", _NOT_XML)
+    numbers = [part.get("PartNumber") for part in parts]
+    if any(not isinstance(number, int) for number in numbers):
+        raise AwsError("MalformedXML", _NOT_XML)
+    if numbers != sorted(set(numbers)):
+        words = "The list of parts was not in ascending order. Parts must be ordered by part number."
+        raise AwsError("InvalidPartOrder", words, UploadId=str(operation.get("UploadId")))
+
+
+_NOT_XML = "The XML you provided was not well-formed or did not validate against our published schema"
+
+
+def _check_list(operation: Operation) -> None:
+    _bucket(operation)
+    most = operation.get("MaxKeys", 0)
+    if most < 0:
+        words = "Argument maxKeys must be an integer between 0 and 2147483647"
+        raise AwsError("InvalidArgument", words, ArgumentName="maxKeys", ArgumentValue=str(most))
+    if operation.get("EncodingType", "url") != "url":
+        raise AwsError("InvalidArgument", "Invalid Encoding Method specified in Request", ArgumentName="encoding-type")
+    token = operation.get("ContinuationToken")
+    if token is not None and _text_of(token) is None:
+        words = "The continuation token provided is incorrect"
+        raise AwsError("InvalidArgument", words, ArgumentName="continuation-token")
+
+
+def _text_of(token: str) -> str | None:
+    decoded = _decoded(token) if token else None
+    try:
+        return decoded.decode() if decoded is not None else None
+    except UnicodeDecodeError:
+        return None
+
+
+CHECKS: dict[str, Callable[[Operation], None]] = {
+    "AbortMultipartUpload": _check_upload,
+    "CompleteMultipartUpload": _check_complete,
+    "CreateBucket": _check_create,
+    "CreateMultipartUpload": _check_key,
+    "GetObject": _check_archived,
+    "ListObjects": _check_list,
+    "ListObjectsV2": _check_list,
+    "ListParts": _check_upload,
+    "PutBucketPolicy": _check_policy,
+    "PutObject": _check_put,
+    "UploadPart": _check_part,
+    "UploadPartCopy": _check_upload,
+}
