@@ -77,13 +77,14 @@ def _close(path: Path, before: _Before, keep: bool, say: Callable[[str], None], 
     definition = Definition.from_data(opened.definition)
     if _place(definition) not in [_place(lab.definition) for lab in labs]:
         return
-    if not journal.entries():
-        if not before.opened:
-            journal.close()
-    elif keep or before.used:
+    if journal.entries() and (keep or before.used):
         say(_stays(definition, "kept, as you said" if keep else "open before this run, and so left as it is"))
-    elif lab := reopen_lab(path):
+        return
+    lab = reopen_lab(path)
+    if lab is not None and journal.entries():
         say(str(clean_up(lab)))
+    elif lab is not None and not before.opened:
+        lab.journal.close()
 
 
 def _place(definition: Definition) -> tuple[str | None, ...]:

@@ -86,6 +86,13 @@ def test_each_lab_of_a_failed_notebook_is_cleaned_up_and_closed(lab, tmp_path):
     assert open_journals(lab) == [lab.journal.path.stem]  # that of the test
 
 
+def test_a_lab_that_a_notebook_only_opened_is_closed(lab, tmp_path):
+    done, said = run(lab, notebook(tmp_path / "one.ipynb", "from labkit import open_lab\n\nlab = open_lab()"))
+    assert done.failed is None
+    assert "Deleted" not in said
+    assert open_journals(lab) == [lab.journal.path.stem]
+
+
 def test_a_lab_that_had_made_things_before_stays(lab, endpoint, tmp_path):
     before = open_lab(prefix="ann-", where="endpoint", endpoint_url=endpoint)
     create_topic(before)
