@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from labkit.errors import FULL, LabError, file_error
+from labkit.command import Labkit
+from labkit.errors import LabError
 from labkit.interrupts import INTERRUPTED
 from labkit.terminal import say
 
@@ -57,50 +57,7 @@ def _place(at: dict[str, Any]) -> str:
     return at["where"] or os.environ.get("LABKIT_WHERE") or "local"
 
 
-class _Labkit(click.Group):
-    """The command as a whole: whatever goes wrong in it ends here, in a sentence and an exit code."""
-
-    def main(self, args: Sequence[str] | None = None, *others: Any, **settings: Any) -> NoReturn:
-        """Run the command and end the process, as click does; an interrupt is handed on to whoever called."""
-        words = sys.argv[1:] if args is None else args
-        try:
-            code = super().main(args, *others, **{**settings, "standalone_mode": False}) or 0
-        except click.ClickException as error:
-            told = io.StringIO()
-            error.show(told)
-            say(told.getvalue(), err=True, end="")
-            code = error.exit_code
-        except click.Abort as error:
-            if isinstance(error.__context__, KeyboardInterrupt):
-                raise KeyboardInterrupt from error
-            say("Nothing was done.", err=True)
-            code = 1
-        except LabError as error:
-            _tell(error, as_json="--json" in words)
-            code = 1
-        except OSError as error:
-            if error.filename is None and error.errno not in FULL:  # not about a file or folder that was named
-                raise
-            _tell(file_error(error), as_json="--json" in words)
-            code = 1
-        sys.exit(code)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an interrupt becomes what click makes of one at a prompt."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
-
-
-def _tell(error: LabError, *, as_json: bool) -> None:
-    """Say what went wrong on the error stream; to a program also, as JSON, where it reads."""
-    if as_json:
-        say(json.dumps({"error": error.as_data()}, indent=2))
-    say(error, err=True)
-
-
-@click.group(cls=_Labkit, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Labkit, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="labkit")
 def main() -> None:
     """The Serverless Image Processing Lab: S3, SNS, SQS and Lambda, on an embedded AWS or a real one."""

@@ -29,8 +29,8 @@ class Service:
 
 
 def checks(workspace: Path, answer: Any) -> dict[str, Check]:
-    connection = SimpleNamespace(region="us-east-1")
-    lab = SimpleNamespace(workspace=workspace, role_arn=None, connection=connection, client=lambda _: Service(answer))
+    definition = SimpleNamespace(region="us-east-1", role_arn=None)
+    lab = SimpleNamespace(workspace=workspace, definition=definition, client=lambda _: Service(answer))
     return {check.subject: check for check in check_environment(lab).checks}
 
 
