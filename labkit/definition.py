@@ -20,6 +20,7 @@ from labkit.settings import (
     FUNCTION_TIMEOUT_S,
     FUNCTIONS,
     INGEST_FOLDER,
+    INGEST_FOLDER,
     PROJECT_TAG,
     VISIBILITY_FACTOR,
     FunctionSettings,
@@ -232,6 +233,14 @@ def checked(definition: Definition) -> Definition:
     check_affix("suffix", definition.suffix)
     _check_number("function_timeout_s", definition.function_timeout_s, TIMEOUTS_S, "seconds")
     _check_number("function_memory_mb", definition.function_memory_mb, MEMORIES_MB, "MB")
+    for function in definition.functions:
+        if function.folder.startswith(INGEST_FOLDER) or not function.folder.endswith("/"):
+            raise LabError(
+                f"The results of {function.name} can't go into {function.folder!r}.",
+                where="opening the lab",
+                hint=f'Name a folder with a slash at its end, such as "grey/"; a result under {INGEST_FOLDER} would start '
+                "the functions again, for ever.",
+            )
     for part in ("name", "queue", "folder"):
         values = [getattr(function, part) for function in definition.functions]
         if twice := next((value for value in values if values.count(value) > 1), None):

@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from labkit.errors import LabError
+
 PROJECT_TAG = "serverless-image-processing-lab"
 
 INGEST_FOLDER = "ingest/"  # photos go in here; results never do, so that no result can start the pipeline again
@@ -33,6 +35,11 @@ PARTIAL_BATCH = "ReportBatchItemFailures"
 LOG_RETENTION_DAYS = 1  # a lesson's logs need not outlive the lesson
 
 
+def is_photo(key: str) -> bool:
+    """Whether the functions make anything of this key: it is under `ingest/`, and not a folder."""
+    return key.startswith(INGEST_FOLDER) and not key.endswith("/")
+
+
 @dataclass(frozen=True)
 class FunctionSettings:
     """A function: its queue, where its results go, and how large they may be."""
@@ -49,7 +56,14 @@ class FunctionSettings:
         """The key of the result of `ingest/a/b.jpg`: `thumbnail/a/Thumbnail-b.jpg`.
 
         As the functions do it: a key that would grow beyond S3's limit is cut, and ends in a hash of the source's key.
+        Raises LabError for what no function makes anything of: keys that do not begin with `ingest/`, and folders.
         """
+        if not is_photo(source_key):
+            raise LabError(
+                f"Nothing is made of {source_key}: it is not the key of a photo.",
+                hint=f"The keys of photos begin with {INGEST_FOLDER}, and do not end in a slash.",
+                code="bad-option",
+            )
         folders, slash, name = source_key.removeprefix(INGEST_FOLDER).rpartition("/")
         key = f"{self.folder}{folders}{slash}{self.label}{name}"
         if len(key.encode()) > LONGEST_KEY:

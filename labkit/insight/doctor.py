@@ -24,7 +24,7 @@ from labkit.resources.bucket import bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, UNDERWAY, WORKS, About, Line, worst
 from labkit.resources.queue import queue_depth
 from labkit.result import Result, counted
-from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX
+from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, is_photo
 from labkit.waiting import wait_until
 
 # S3 sends its events within seconds as a rule, "sometimes a minute or longer".
@@ -241,7 +241,9 @@ class Way:
 
     def result(self, branch: Branch) -> Mapping[str, Any] | None:
         """What S3 says of a result of the photo; None if there is none."""
-        return bucket_of(self.lab).head(branch.result_key(self.key)) if self.key and self.photo else None
+        if self.photo is None or self.key is None or not is_photo(self.key):
+            return None
+        return bucket_of(self.lab).head(branch.result_key(self.key))
 
     def result_is_new(self, branch: Branch) -> bool:
         """True if the result came of the photo that lies there now."""
@@ -261,7 +263,7 @@ def _lines(way: Way) -> Iterator[Line]:
         line = judge_invocations(branch, logs, configuration, way.key)
         if line is not None:
             yield line
-        if way.key is not None and way.photo is not None and way.key.startswith(INGEST_FOLDER):
+        if way.key is not None and way.photo is not None and is_photo(way.key):
             yield _result(way, way.key, branch, logs)
 
 

@@ -23,7 +23,7 @@ from labkit.resources.resource import (
     found_or_none,
     from_tag_list,
 )
-from labkit.settings import INGEST_FOLDER
+from labkit.settings import INGEST_FOLDER, is_photo
 
 
 class Photo(Resource):
@@ -52,9 +52,7 @@ class Photo(Resource):
     @property
     def results(self) -> list[str]:
         """The keys of its results, one for each branch."""
-        if self.name == INGEST_FOLDER or not self.name.startswith(INGEST_FOLDER):
-            return []
-        return [branch.result_key(self.name) for branch in self.lab.branches]
+        return [branch.result_key(self.name) for branch in self.lab.branches if is_photo(self.name)]
 
     def _keys(self) -> list[str]:
         """What goes with it. In a bucket of the lab's own, the bucket's end is enough for the results."""
