@@ -12,7 +12,7 @@ from labkit.lab import Lab
 from labkit.resources import KINDS, Resource, resource_of, resources
 from labkit.resources.resource import NOT_OURS, OURS, Ownership, hidden
 from labkit.result import Result, counted
-from labkit.steps.recovery import find_own
+from labkit.steps.recovery import find_own, require_its_bucket
 from labkit.waiting import wait_until
 
 GONE_WITHIN_S = 120
@@ -84,8 +84,12 @@ def clean_up(lab: Lab) -> Receipt:
 
     What the journal lists is deleted if it carries the lab's tags or hangs on what does; where tags can't decide, if
     its name is exactly the lab's. Then AWS is asked for all of it once more, until it is gone. Returns a Receipt;
-    calling it again, or after a crash, goes on where it stopped. Raises LabError if AWS refuses, or if something stays.
+    calling it again, or after a crash, goes on where it stopped. Raises LabError if AWS refuses, or if something stays;
+    and if the journal does not say that the lab worked in an existing bucket, but its topic does.
     """
+    opened = lab.journal.opened()
+    if not (opened and opened.definition) and not lab.journal.entries("bucket"):
+        require_its_bucket(lab)
     deleted: list[tuple[Resource, Ownership]] = []
     not_ours = [Thing(entry.kind, entry.name, "no kind of thing that a lab makes") for entry in _unknown(lab)]
     for one in _in_order(lab):

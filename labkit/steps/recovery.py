@@ -76,7 +76,7 @@ def find_things(lab: Lab) -> Found:
 
     Raises LabError if the lab worked in an existing bucket and was opened here without naming it.
     """
-    _require_its_bucket(lab)
+    require_its_bucket(lab)
     entries = [Entry(*one.key, "created", one.facts) for one in find_own(lab)]
     return Found(lab.definition.lab_id, tuple(entries))
 
@@ -116,8 +116,8 @@ def _tags(one: Resource) -> Mapping[str, str]:
     return found_or_none(one.read_tags) or {}
 
 
-def _require_its_bucket(lab: Lab) -> None:
-    """The topic's policy names the bucket that may publish: if it is another one, it was given to the lab."""
+def require_its_bucket(lab: Lab) -> None:
+    """Raise LabError if the topic's policy lets another bucket publish: then it was given to the lab."""
     for statement in as_list((next(TopicPolicy.of(lab)).read() or {}).get("Statement")):
         own = lab.definition.bucket_arn
         source = statement.get("Condition", {}).get("ArnLike", {}).get("aws:SourceArn", own)
