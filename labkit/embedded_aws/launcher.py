@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from labkit.embedded_aws.errors import EmbeddedAwsError
+from labkit.embedded_aws.runtime.reaper import remove_folder
 from labkit.embedded_aws.settings import Settings, with_changes
 from labkit.embedded_aws.state import (
     Keys,
@@ -190,7 +190,7 @@ def _clear_remains(folder: Path) -> None:
     state_file(folder).unlink(missing_ok=True)
     for left in folder.glob("run-*"):
         _end_who_works_in(left)
-        shutil.rmtree(left, ignore_errors=True)
+        remove_folder(left)
 
 
 def _end_who_works_in(folder: Path) -> None:

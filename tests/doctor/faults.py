@@ -468,7 +468,9 @@ def package_of(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # readable by everyone, as Lambda needs it
+            archive.writestr(entry, data)
     return buffer.getvalue()
 
 

@@ -25,9 +25,10 @@ def zipped(source="", **files):
     """The bytes of a zip whose `fn.py` is `source`, with more files by name (dots for slashes stay)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("fn.py", textwrap.dedent(source))
-        for name, content in files.items():
-            archive.writestr(name, content)
+        for name, content in {"fn.py": textwrap.dedent(source), **files}.items():
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # writestr alone makes it 0600, closed to Lambda
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 

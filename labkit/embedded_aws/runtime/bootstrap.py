@@ -2,7 +2,8 @@
 
 It runs under `python -S`, so that nothing of the machine's site-packages is there: what a function can import is
 its own zip, the standard library, and what AWS's runtime brings (boto3 and what it needs).
-Arguments: the task folder, the runtime folder, the folder that stands for /tmp, the handler.
+Arguments: the task folder, the runtime folder, the folder that stands for /tmp, the handler, the folder that stands
+for /opt (empty without layers).
 """
 
 import builtins
@@ -14,8 +15,10 @@ import sys
 from typing import Any
 
 
-def redirect_tmp(folder: str, kept: tuple[str, ...]) -> None:
+def redirect_tmp(folder: str, kept: tuple[str, ...], layers: str) -> None:
     """Give this process a /tmp of its own: paths below /tmp go to `folder`, whatever Python opens them with.
+
+    Paths below /opt go to the folder of the layers, if there are any.
 
     `kept` are folders that stay where they are: the code and the interpreter may themselves lie below /tmp.
     """
@@ -28,6 +31,8 @@ def redirect_tmp(folder: str, kept: tuple[str, ...]) -> None:
             return os.fsencode(moved(os.fsdecode(text)))
         if text == "/tmp" or (text.startswith("/tmp/") and not text.startswith(kept)):  # noqa: S108
             return folder + text[4:]
+        if layers and (text == "/opt" or text.startswith("/opt/")):
+            return layers + text[4:]
         return path
 
     def one_path(call: Any) -> Any:
@@ -90,15 +95,47 @@ def rest_the_garbage_collector() -> None:
     LambdaRuntimeClient.wait_next_invocation = wait_for_the_first
 
 
+def _of_layers(layers: str) -> list[str]:
+    """Return where layers keep what Python imports.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html#packaging-layers-paths
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return [f"{layers}/python/lib/{version}/site-packages", f"{layers}/python"] if layers else []
+
+
+def obey_file_modes() -> None:
+    """Give up what lets root read and write whatever the modes say: a function is not root.
+
+    Neither this process nor its children have these capabilities afterwards: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH.
+    https://man7.org/linux/man-pages/man7/capabilities.7.html
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, for 32 capabilities each, twice
+    if libc.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "capget")
+    for capability in (1, 2):
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP, for the children
+        for place in (0, 1, 2):
+            sets[place] &= ~(1 << capability)
+    if libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
 def main() -> None:
     """Set up and hand over to the runtime interface client, which never returns."""
-    task, runtime, tmp, handler = sys.argv[1:]
+    task, runtime, tmp, handler, layers = sys.argv[1:]
     sys.dont_write_bytecode = True  # /var/task is read-only
-    sys.path = [task, *sys.path[1:], runtime]
+    sys.path = [task, *_of_layers(layers), *sys.path[1:], runtime]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
     packages = os.path.dirname(os.path.realpath(os.path.join(runtime, "boto3")))
-    redirect_tmp(tmp, (task, runtime, tmp, sys.prefix, sys.base_prefix, packages))
+    redirect_tmp(tmp, (task, runtime, tmp, sys.prefix, sys.base_prefix, packages), layers)
+    if sys.platform == "linux" and os.geteuid() == 0:
+        obey_file_modes()
     sys.argv = ["bootstrap.py", handler]
     rest_the_garbage_collector()
     from awslambdaric import __main__ as runtime_interface_client

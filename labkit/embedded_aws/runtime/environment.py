@@ -46,6 +46,7 @@ class Spec:
     variables: tuple[tuple[str, str], ...]
     role: str
     code_sha256: str
+    layers: tuple[str, ...]
     log_group: str
     log_format: str = "Text"
     log_level: str | None = None
@@ -53,9 +54,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class SandboxPaths:
-    """Where an environment lives: the unpacked code, the runtime's packages, a folder of its own."""
+    """Where an environment lives: the unpacked code and layers, the runtime's packages, a folder of its own."""
 
     task: Path
+    layers: Path | None
     runtime: Path
     own: Path
 
@@ -156,6 +158,7 @@ class Environment:
         }
         command = [sys.executable, "-S", str(_BOOTSTRAP)]
         command += [str(self._paths.task), str(self._paths.runtime), str(tmp), self.spec.handler]
+        command += [str(self._paths.layers or "")]
         self._started = time.perf_counter()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own script

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import sys
@@ -18,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.logs.models import logs_backends
 
 from labkit.embedded_aws import roles, settings
-from labkit.embedded_aws.runtime.deployment_package import BadPackage, TaskFolders
+from labkit.embedded_aws.runtime.deployment_package import TaskFolders
 from labkit.embedded_aws.runtime.environment import (
     Environment,
     InitFailed,
@@ -33,6 +32,7 @@ from labkit.embedded_aws.runtime.environment import (
     Spec,
 )
 from labkit.embedded_aws.runtime.logs import JsonLogStream, LogStream, Report
+from labkit.zip_rules import BadZip
 
 HOST_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HOST_ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
@@ -86,14 +86,9 @@ class EnvironmentPool:
         with self._slot(function):
             return self._run(function, event, request_id or str(uuid.uuid4()), client_context)
 
-    def prepare(self, code: bytes) -> None:
-        """Unpack new code in the background, so that the first event does not wait for it."""
-
-        def unpack() -> None:
-            with contextlib.suppress(BadPackage):  # the first event will say so
-                self._tasks.unpacked(code)
-
-        threading.Thread(target=unpack, name="unpack", daemon=True).start()
+    def prepare(self, name: str, code: bytes) -> None:
+        """Unpack a function's new code, so that the first event does not wait for it; raises BadZip."""
+        self._tasks.unpacked(name, code)
 
     def has_room(self, function: LambdaFunction) -> bool:
         """Whether one more invocation would be accepted now."""
@@ -128,7 +123,7 @@ class EnvironmentPool:
             if environment is None:
                 log = _log_stream(function, spec)
                 try:
-                    environment = self._cold(spec, function.code_bytes, log, request_id, began)
+                    environment = self._cold(spec, codes_of(function), log, request_id, began)
                 except InitFailed as failed:
                     return Result(request_id, failed.outcome, log.tail())
             try:
@@ -150,17 +145,17 @@ class EnvironmentPool:
                 self._discard(environment)
         return None
 
-    def _cold(self, spec: Spec, code: bytes, log: LogStream, request_id: str, began: float) -> Environment:
+    def _cold(self, spec: Spec, codes: Codes, log: LogStream, request_id: str, began: float) -> Environment:
         """Start an environment. A failed init is tried once more, as part of the invocation that asked."""
         log.init_start(spec.runtime, began)
         started = time.perf_counter()
         try:
-            return self._start(spec, code, log, settings.current().init_seconds)
+            return self._start(spec, codes, log, settings.current().init_seconds)
         except InitFailed as failed:
             log.init_report((time.perf_counter() - started) * 1000, "init", failed.error)
         started = time.perf_counter()
         try:
-            return self._start(spec, code, log, spec.timeout_seconds)
+            return self._start(spec, codes, log, spec.timeout_seconds)
         except InitFailed as failed:
             duration_ms = (time.perf_counter() - started) * 1000
             log.init_report(duration_ms, "invoke", failed.error)
@@ -168,13 +163,14 @@ class EnvironmentPool:
             log.report(Report(request_id, duration_ms, None, spec.memory_mb, failed.peak_mb, failed.error))
             raise
 
-    def _start(self, spec: Spec, code: bytes, log: LogStream, seconds: float) -> Environment:
+    def _start(self, spec: Spec, codes: Codes, log: LogStream, seconds: float) -> Environment:
         _refuse_foreign_runtime(spec, log)
         try:
-            task = self._tasks.unpacked(code)
-        except BadPackage as error:
+            task = self._tasks.unpacked(spec.name, codes[0])
+            layers = self._tasks.layered(spec.name, codes[1:]) if codes[1:] else None
+        except (BadZip, OSError) as error:
             raise _init_failure("Runtime.InvalidTaskRoot", str(error), log) from error
-        paths = SandboxPaths(task, self._runtime, self._folder / "environments" / uuid.uuid4().hex)
+        paths = SandboxPaths(task, layers, self._runtime, self._folder / "environments" / uuid.uuid4().hex)
         return Environment(spec, paths, self._variables(spec, log), log, seconds, self._started)
 
     def _variables(self, spec: Spec, log: LogStream) -> dict[str, str]:
@@ -249,6 +245,16 @@ class EnvironmentPool:
             self._discard(environment)
 
 
+Codes = tuple[bytes, ...]  # the zips that an environment is made from: the function's own, and its layers
+
+
+def codes_of(function: LambdaFunction) -> Codes:
+    """Return the function's zip and those of its layers."""
+    backend = lambda_backends[function.account_id][function.region]
+    layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
+    return function.code_bytes, *(layer.code_bytes for layer in layers if layer is not None)
+
+
 _pool: list[EnvironmentPool] = []
 
 
@@ -276,6 +282,7 @@ def spec_of(function: LambdaFunction) -> Spec:
         variables=tuple(sorted(function.environment_vars.items())),
         role=function.role,
         code_sha256=function.code_sha_256,
+        layers=tuple(layer["Arn"] for layer in function.layers),
         log_group=function.logs_group_name,
         log_format=getattr(function, "log_format", "Text"),
         log_level=getattr(function, "log_level", None),

@@ -95,6 +95,16 @@ def main(folder: str) -> None:
     for pid in running:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+    remove_folder(folder)
+
+
+def remove_folder(folder: str | Path) -> None:
+    """Remove a server's folder as far as that goes; unpacked code in it is read-only, and so are its folders."""
+    for parent, folders, _ in os.walk(folder):
+        for path in (os.path.join(parent, name) for name in folders):
+            if not os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 

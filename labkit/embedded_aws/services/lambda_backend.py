@@ -14,11 +14,12 @@ from typing import Any
 from moto.awslambda import models
 from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.s3.exceptions import MissingBucket
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime import pool
-from labkit.embedded_aws.runtime.deployment_package import MAX_ZIPPED_BYTES, BadPackage, check_package
 from labkit.embedded_aws.runtime.environment import Outcome
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Throttled
 from labkit.embedded_aws.services.event_source_mappings import EventSourceMapping, Poller, may_receive
@@ -26,6 +27,7 @@ from labkit.embedded_aws.services.lambda_destinations import send_record
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
 from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import ACCOUNT
+from labkit.zip_rules import MOST_ZIPPED, BadZip, check_zip
 
 
 class LambdaBackend(models.LambdaBackend):
@@ -48,12 +50,43 @@ class LambdaBackend(models.LambdaBackend):
     def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
         """Create the function when role, limits and package are what Lambda accepts."""
         _check_role(spec["Role"])
-        if "ZipFile" in spec["Code"]:
-            _check_zip(base64.b64decode(spec["Code"]["ZipFile"]))
-        function = super().create_function(spec)
+        name = spec["FunctionName"].split("function:")[-1].split(":")[0]
+        self._unpack(name, spec["Code"])
+        function = super().create_function(spec | {"FunctionName": name})
         function.code.pop("ZipFile", None)  # the bytes are in code_bytes
-        self.pool.prepare(function.code_bytes)
         return function
+
+    def _unpack(self, name: str, code: dict[str, Any]) -> None:
+        """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does."""
+        sent = self._code_bytes(code)
+        if "ZipFile" in code:
+            _check_size(sent)
+        try:
+            self.pool.prepare(name, sent)
+        except BadZip as error:
+            raise InvalidParameterValueException(str(error)) from error
+
+    def _code_bytes(self, code: dict[str, Any]) -> bytes:
+        if "ZipFile" in code:
+            return base64.b64decode(code["ZipFile"])
+        try:
+            key = s3_backends[self.account_id][self.partition].get_object(
+                code["S3Bucket"], code["S3Key"], code.get("S3ObjectVersion")
+            )
+        except MissingBucket as error:
+            raise _no_code("NoSuchBucket", "The specified bucket does not exist") from error
+        if key is None:
+            raise _no_code("NoSuchKey", "The specified key does not exist.")
+        return bytes(key.value)
+
+    def publish_layer_version(self, spec: dict[str, Any]) -> models.LayerVersion:
+        """Publish a layer when its zip is what Lambda accepts."""
+        content = self._code_bytes(spec["Content"])
+        try:
+            check_zip(content)
+        except BadZip as error:
+            raise InvalidParameterValueException(str(error)) from error
+        return super().publish_layer_version(spec)
 
     def get_function(self, function_name_or_arn: str, qualifier: str | None = None) -> Function:
         """Return the function, its version or alias; raises UnknownFunctionException."""
@@ -63,15 +96,15 @@ class LambdaBackend(models.LambdaBackend):
 
     def update_function_code(self, function_name: str, qualifier: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """Exchange the code; environments that hold the old one are retired."""
-        if "ZipFile" in body:
-            _check_zip(base64.b64decode(body["ZipFile"]))
         function = self.get_function(function_name, qualifier)
+        self._unpack(function.function_name, body)
+        if body.get("DryRun"):
+            return function.get_configuration()
         function.begin_change()
         if architectures := body.get("Architectures"):
             function.architectures = architectures
         updated = super().update_function_code(function_name, qualifier, body)
         function.code.pop("ZipFile", None)
-        self.pool.prepare(function.code_bytes)
         self.pool.retire(function.function_name)
         return updated
 
@@ -218,6 +251,11 @@ def code_of(digest: str) -> bytes | None:
     return None
 
 
+def _no_code(code: str, message: str) -> InvalidParameterValueException:
+    words = f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+    return InvalidParameterValueException(words)
+
+
 def _no_mapping() -> LambdaRefusal:
     return LambdaRefusal(404, "ResourceNotFoundException", "The resource you requested does not exist.")
 
@@ -227,17 +265,13 @@ def _check_role(arn: str) -> None:
         raise InvalidParameterValueException("The role defined for the function cannot be assumed by Lambda.")
 
 
-def _check_zip(code: bytes) -> None:
-    if len(code) > MAX_ZIPPED_BYTES:
+def _check_size(code: bytes) -> None:
+    if len(code) > MOST_ZIPPED:
         raise LambdaRefusal(
             413,
             "RequestEntityTooLargeException",
-            f"Request must be smaller than {MAX_ZIPPED_BYTES * 4 // 3} bytes for the operation",
+            f"Request must be smaller than {MOST_ZIPPED * 4 // 3} bytes for the operation",
         )
-    try:
-        check_package(code)
-    except BadPackage as error:
-        raise InvalidParameterValueException(str(error)) from error
 
 
 def _check_batching(spec: dict[str, Any]) -> None:
