@@ -20,7 +20,6 @@ from labkit.settings import (
     FUNCTION_TIMEOUT_S,
     FUNCTIONS,
     INGEST_FOLDER,
-    INGEST_FOLDER,
     PROJECT_TAG,
     VISIBILITY_FACTOR,
     FunctionSettings,
