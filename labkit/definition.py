@@ -237,8 +237,8 @@ def checked(definition: Definition) -> Definition:
             raise LabError(
                 f"The results of {function.name} can't go into {function.folder!r}.",
                 where="opening the lab",
-                hint=f'Name a folder with a slash at its end, such as "grey/"; a result under {INGEST_FOLDER} would start '
-                "the functions again, for ever.",
+                hint=f'Name a folder with a slash at its end, such as "grey/"; a result under {INGEST_FOLDER} would '
+                "start the functions again, for ever.",
             )
     for part in ("name", "queue", "folder"):
         values = [getattr(function, part) for function in definition.functions]
