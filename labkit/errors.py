@@ -33,6 +33,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from botocore import exceptions as boto
@@ -259,6 +260,19 @@ def file_errors(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise file_error(error, where) from error
+
+
+def write_file(path: Path, text: str, where: str) -> None:
+    """Write the text, or leave no file: half a one would be taken for one. Raises LabError, which says `where`.
+
+    What is no UTF-8, as in some file's name, is spelt out.
+    """
+    with file_errors(f"{where} {path}"):
+        try:
+            path.write_text(text, "utf-8", errors="backslashreplace")
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager

@@ -327,6 +327,7 @@ class TestOddPlaces:
         done = labkit("run", str(NOTEBOOKS / "fine.ipynb"), "--out", str(workspace / "run"))
         assert done.exit_code == 1
         assert done.stderr.startswith(f"No space left on device.\n  where:    {doing}")
+        assert not (workspace / "run" / file).is_symlink()  # half a file is taken away
         assert not (workspace / "run" / "workspace").exists()
 
     def test_a_workspace_that_is_a_file_is_told(self, workspace, monkeypatch):

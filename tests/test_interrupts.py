@@ -186,6 +186,26 @@ class TestARun:
         assert not (tmp_path / "out" / "workspace").exists()
 
 
+def test_a_run_that_nohup_started_outlives_its_terminal(tmp_path, temporary):
+    command = ["nohup", sys.executable, "-m", "labkit", "run", FINE, "--out", "out"]
+    (tmp_path / "signs").mkdir()
+    stop = {"PYTHONPATH": str(FIXTURES / "stops"), "LABKIT_TEST_STOPS": "papermill:<module>"}
+    variables = {"LABKIT_TEST_SIGNS": str(tmp_path / "signs"), "TMPDIR": str(temporary)}
+    sign = tmp_path / "signs" / "papermill:<module>"
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **stop, **variables},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as run:
+        wait_until(lambda: sign.exists() or run.poll() is not None, what="the run to begin", seconds=90)
+        run.send_signal(signal.SIGHUP)
+        sign.unlink()
+        complained = run.communicate(timeout=90)[1]
+    assert run.returncode == 0, complained
+
+
 class TestOtherCommands:
     @pytest.mark.parametrize("number", BOTH)
     @pytest.mark.parametrize(
@@ -322,6 +342,18 @@ class TestAKilledRun:
         assert code == 0
         assert (precious / ".labkit" / "run").exists()
         assert after.left() == [str(temporary / "labkit-run-link")]
+
+    @pytest.mark.parametrize("mark", ["", "labkit-run-ha"])
+    def test_a_workspace_whose_mark_was_only_begun_is_removed_too(self, command, temporary, tmp_path, mark):
+        begun = tmp_path / "out" / "workspace"
+        (begun / ".labkit").mkdir(parents=True)
+        (begun / ".labkit" / "run").write_text(mark)
+        (temporary / "labkit-run-half").mkdir()
+        (temporary / "labkit-run-half" / "workspace").write_bytes(os.fsencode(begun))
+        after, (code, _, _) = self.next_run(command, tmp_path)
+        assert code == 0
+        assert after.left() == []
+        assert not (tmp_path / "out").exists()
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
     def test_what_is_someone_elses_stays(self, command, temporary, tmp_path):

@@ -13,7 +13,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
 from tqdm import tqdm
 
-from labkit.errors import file_errors
+from labkit.errors import write_file
 from labkit.interrupts import held_back
 from labkit.result import CHECKS_MIME
 from labkit.run.kernels import Kernels
@@ -107,10 +107,10 @@ def execute(
         _note_error(notebook, position.cell, "KeyboardInterrupt", "the run was interrupted")
     finally:
         try:
-            with held_back(), file_errors(f"saving the executed notebook {copy}"):
+            with held_back():
                 kernels.end(kernel)
-                # As JSON, what is no UTF-8 (from a file's name, say) is spelt out: nbformat.write would refuse it.
-                copy.write_text(f"{nbformat.writes(notebook)}\n", "utf-8", errors="backslashreplace")
+                # nbformat.write would refuse what is no UTF-8; spelt out, it is JSON's own way to write it.
+                write_file(copy, f"{nbformat.writes(notebook)}\n", "saving the executed notebook")
         except KeyboardInterrupt:  # it is done and saved; what is left is to say so
             interrupted = True
     outcomes = [

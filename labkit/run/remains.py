@@ -66,7 +66,9 @@ def _make_folder() -> tuple[Path, FileLock]:
 def _make_workspace(workspace: Path, folder: Path | None) -> None:
     """Make a workspace, to be removed with that folder if there is one; what is only half made by then, too."""
     if folder is not None:
-        (folder / WORKSPACE).write_bytes(os.fsencode(workspace))
+        unfinished = folder / f"{WORKSPACE}.new"
+        unfinished.write_bytes(os.fsencode(workspace))
+        unfinished.rename(folder / WORKSPACE)  # half a path is another folder's
     try:
         workspace.mkdir(parents=True)
     except FileExistsError as error:
@@ -117,7 +119,7 @@ def _remove(folder: Path) -> None:
     """Remove a run's folder and its workspace; of the folder around that, nothing but an empty one."""
     with suppress(FileNotFoundError):  # a run that was told to keep its lab, or has it elsewhere
         workspace = Path(os.fsdecode((folder / WORKSPACE).read_bytes()))
-        if _run_of(workspace) == folder.name:
+        if (run := _run_of(workspace)) is not None and folder.name.startswith(run):
             embedded_aws.stop(workspace / LOCAL_FOLDER)
             _remove_tree(workspace)
         for empty in (workspace / MARK.parent, workspace, workspace.parent):
@@ -127,7 +129,10 @@ def _remove(folder: Path) -> None:
 
 
 def _run_of(workspace: Path) -> str | None:
-    """The run that a workspace is to be removed with, as it says itself; None if it does not, or is not there."""
+    """The run that a workspace is to be removed with, as it says itself; None if it does not, or is not there.
+
+    On a full disk, and where a run was killed in that very moment, it is the beginning of a name, or nothing of it.
+    """
     try:
         return (workspace / MARK).read_text()
     except OSError:

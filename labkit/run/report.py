@@ -26,7 +26,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from labkit.errors import file_errors
+from labkit.errors import write_file
 from labkit.result import Result, counted, html_table
 from labkit.terminal import printable
 
@@ -114,8 +114,7 @@ class Run(Result):
 
 def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
-    with file_errors("writing the report"):
-        run.report.write_text(page(run), "utf-8", errors="backslashreplace")
+    write_file(run.report, page(run), "writing the report")
     return run.report
 
 
