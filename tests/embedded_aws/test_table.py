@@ -9,7 +9,9 @@ PAGE = (HERE.parents[1] / "docs" / "embedded-aws.md").read_text()
 
 
 def test_every_test_that_the_table_names_exists():
-    tests = [name for file in HERE.glob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)]
+    tests = [
+        name for file in HERE.glob("test_*.py") for name in re.findall(r"^\s*def (test_\w+)", file.read_text(), re.M)
+    ]
     named = re.findall(r"`(test_\w+)(…?)`", PAGE)
     assert len(named) > 60
     unknown = [

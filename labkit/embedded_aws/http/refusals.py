@@ -9,7 +9,9 @@ import binascii
 import html
 import json
 import re
+from gzip import BadGzipFile
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError, ServiceException, _RESTError
@@ -60,6 +62,11 @@ def refusal(error: Exception, service: str) -> AwsError | None:
         return _told(error.relative_error_type, error.message, error.code, **_fields(error))
     if isinstance(error, NotImplementedError):
         return not_there(str(error) or "this")
+    if isinstance(error, ExpatError):
+        words = "The XML you provided was not well-formed or did not validate against our published schema"
+        return AwsError("MalformedXML", words)
+    if isinstance(error, BadGzipFile):
+        return AwsError("InvalidRequest", f"The body is not what its Content-Encoding says: {error}")
     if isinstance(error, binascii.Error):
         return AwsError("SerializationException", f"A value is not base64: {error}")
     return None

@@ -295,10 +295,17 @@ def _check_event_config(operation: Operation) -> None:
             raise _invalid(f"The destination ARN {target} is invalid.")
 
 
+def _check_layer(operation: Operation) -> None:
+    content = operation.get("Content")
+    if not content.get("ZipFile") and not (content.get("S3Bucket") and content.get("S3Key")):
+        raise _invalid("Please provide a source for the layer's content.")
+
+
 CHECKS: dict[str, Callable[[Operation], None]] = {
     "CreateAlias": _check_alias,
     "CreateEventSourceMapping": _check_mapping,
     "CreateFunction": _check_create,
+    "PublishLayerVersion": _check_layer,
     "PublishVersion": _check_publish,
     "PutFunctionConcurrency": _check_concurrency,
     "PutFunctionEventInvokeConfig": _check_event_config,

@@ -62,10 +62,16 @@ def _check_stream_exists(operation: Operation) -> None:
         raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
 
 
+def _check_query(operation: Operation) -> None:
+    if operation.get("queryId") not in logs_backends[ACCOUNT][operation.region].queries:
+        raise AwsError("ResourceNotFoundException", "The specified query does not exist.")
+
+
 CHECKS: dict[str, Callable[[Operation], None]] = {
     "DescribeLogGroups": _check_groups,
     "DescribeLogStreams": _check_streams,
     "FilterLogEvents": _check_filter,
+    "GetQueryResults": _check_query,
     "GetLogEvents": _check_stream_exists,
     "PutLogEvents": _check_put,
     "PutRetentionPolicy": _check_retention,

@@ -36,6 +36,7 @@ def _check_create(operation: Operation) -> None:
     name = operation.get("Bucket")
     if not _BUCKET_NAME.fullmatch(name) or name.endswith(limits.BUCKET_NAME_ENDS):
         raise AwsError("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
+    _check_grants(operation)
 
 
 def _check_policy(operation: Operation) -> None:
@@ -102,6 +103,7 @@ def _decoded(text: str) -> bytes | None:
 def _check_put(operation: Operation) -> None:
     _bucket(operation)
     _check_key(operation)
+    _check_grants(operation)
     body = operation.get("Body", b"")
     if not operation.headers.get("x-amz-content-sha256", "").startswith("STREAMING"):
         check_body(operation.headers, body if isinstance(body, bytes) else body.encode())
@@ -113,6 +115,12 @@ def _check_key(operation: Operation) -> None:
     if size > limits.LONGEST_KEY_BYTES:
         details = {"Size": str(size), "MaxSizeAllowed": str(limits.LONGEST_KEY_BYTES)}
         raise AwsError("KeyTooLongError", "Your key is too long", 400, **details)
+
+
+def _check_new_upload(operation: Operation) -> None:
+    _bucket(operation)
+    _check_key(operation)
+    _check_grants(operation)
 
 
 def _check_archived(operation: Operation) -> None:
@@ -182,17 +190,76 @@ def _text_of(token: str) -> str | None:
         return None
 
 
+def _check_grants(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html."""
+    for member in ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"):
+        for grantee in str(operation.get(member) or "").split(","):
+            if operation.get(member) is not None and not _GRANTEE.fullmatch(grantee.strip()):
+                name = operation.model.input_shape.members[member].serialization["name"]
+                words = "Argument format not recognized"
+                raise AwsError("InvalidArgument", words, ArgumentName=name, ArgumentValue=grantee)
+
+
+_GRANTEE = re.compile(r'(id|uri|emailAddress)="?[^"]*"?')
+
+
+def _check_tagged(operation: Operation) -> None:
+    key, version = operation.get("Key"), operation.get("VersionId")
+    held = [one for one in _bucket(operation).keys.getlist(key, []) if isinstance(one, FakeKey)]
+    if not held:
+        raise AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=str(key))
+    if version is not None and not any(str(one.version_id) == version for one in held):
+        raise AwsError("NoSuchVersion", "The specified version does not exist.", 404, Key=str(key), VersionId=version)
+
+
+def _check_encryption(operation: Operation) -> None:
+    if len(operation.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])) != 1:
+        raise AwsError("MalformedXML", _NOT_XML)
+
+
+def _check_ownership(operation: Operation) -> None:
+    if len(operation.get("OwnershipControls", {}).get("Rules", [])) != 1:
+        raise AwsError("MalformedXML", _NOT_XML)
+
+
+def _check_tags(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html."""
+    tags = operation.get("Tagging", {}).get("TagSet", [])
+    keys = [tag.get("Key") or "" for tag in tags]
+    for tag, key in zip(tags, keys, strict=True):
+        if not key.strip() or len(key) > 128:
+            raise AwsError("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
+        if len(tag.get("Value") or "") > 256:
+            raise AwsError("InvalidTag", "The TagValue you have provided is invalid", TagKey=key)
+    if repeated := [key for number, key in enumerate(keys) if key in keys[:number]]:
+        raise AwsError("InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=repeated[0])
+
+
+def _refuse_what_is_no_form(_operation: Operation) -> None:
+    words = "The body of your POST request is not well-formed multipart/form-data."
+    raise AwsError("MalformedPOSTRequest", words)
+
+
 CHECKS: dict[str, Callable[[Operation], None]] = {
     "AbortMultipartUpload": _check_upload,
     "CompleteMultipartUpload": _check_complete,
     "CreateBucket": _check_create,
-    "CreateMultipartUpload": _check_key,
+    "CreateMultipartUpload": _check_new_upload,
+    "DeleteObjectTagging": _check_tagged,
     "GetObject": _check_archived,
     "ListObjects": _check_list,
     "ListObjectsV2": _check_list,
     "ListParts": _check_upload,
+    "PostObject": _refuse_what_is_no_form,  # forms come another way
+    "PutBucketAcl": _check_grants,
+    "PutBucketEncryption": _check_encryption,
+    "PutBucketOwnershipControls": _check_ownership,
     "PutBucketPolicy": _check_policy,
+    "PutBucketTagging": _check_tags,
     "PutObject": _check_put,
+    "PutObjectAcl": _check_grants,
+    "PutObjectTagging": _check_tags,
+    "RestoreObject": _check_tagged,
     "UploadPart": _check_part,
     "UploadPartCopy": _check_upload,
 }

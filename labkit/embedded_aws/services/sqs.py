@@ -35,6 +35,10 @@ class SQSBackend(models.SQSBackend):
         assert isinstance(queue, Queue)
         return queue
 
+    def list_queues(self, queue_name_prefix: str) -> list[models.Queue]:
+        """Return the queues whose names begin so; moto takes the prefix for a regular expression."""
+        return [queue for name, queue in list(self.queues.items()) if name.startswith(queue_name_prefix or "")]
+
     def delete_queue(self, queue_name: str) -> None:
         """Delete the queue and release whoever polls it."""
         queue = self.get_queue(queue_name)
