@@ -288,7 +288,7 @@ class DeadLetterQueue(AnyQueue):
                 self.name,
                 "nothing of that name",
                 otherwise=RISKY,
-                hint=f"{make} makes it.",
+                hint=f"{make} makes it, and so does catch_up(lab, to=2).",
                 evidence=f"There is no queue {self.name}.",
                 fix="Make the dead-letter queue.",
                 call=make,

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from botocore.exceptions import ClientError, ParamValidationError
 
 from labkit.branch import Branch
-from labkit.errors import LabError, aws_errors, error_code, error_message
+from labkit.errors import LabError, WaitedTooLong, aws_errors, error_code, error_message
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.resources.judgement import Line, Snapshot
@@ -71,7 +71,7 @@ IMPOSSIBLE_NAME = frozenset(
     }
 )
 
-SHOWN_WITHIN_S = 60  # AWS knows that it is there, and says so to whoever asks for it a little later
+SHOWN_WITHIN_S = 5  # AWS knows that it is there, and says so to whoever asks for it a little later
 
 OURS, NOT_OURS, UNKNOWN = "ours", "not ours", "unknown"
 
@@ -269,7 +269,12 @@ class Resource(ABC):
                 if error_code(error) not in EXISTS:
                     raise
                 # Another kernel was faster, or an answer was lost on its way: is what is there this lab's?
-                found = wait_until(self.read, what=f"AWS to show the {self.kind} {self.name}", seconds=SHOWN_WITHIN_S)
+                try:
+                    found = wait_until(
+                        self.read, what=f"AWS to show the {self.kind} {self.name}", seconds=SHOWN_WITHIN_S
+                    )
+                except WaitedTooLong:
+                    raise error from None  # AWS says that it exists, and does not show it: its own words say more
                 self.refuse_foreign()
                 self.wait_until_ready()
                 facts, made = self.known_facts(found), False

@@ -2,8 +2,8 @@
 
 import pytest
 
+from labkit.definition import Definition
 from labkit.insight.survey import Part, Survey
-from labkit.settings import FUNCTIONS, Settings
 from labkit.show.map import draw_lab
 from labkit.show.svg import width_of
 
@@ -22,29 +22,29 @@ def drawn(survey):
 @pytest.fixture
 def survey():
     """A lab in a shared account, whose names are long, with something wrong in it."""
-    settings = Settings(suffix="twelve-chars", prefix="hannelore-x-", shared=True)
+    lab = Definition(suffix="twelve-chars", prefix="hannelore-x-", where="aws")
     parts = [
-        Part("bucket", settings.bucket_name, "made"),
+        Part("bucket", lab.bucket_name, "made"),
         Part("ingest folder", "ingest/", "made", "3 photos"),
         Part("event notification", "resize-image-event", "different", trouble="it listens to ingest/*.jpeg"),
-        Part("topic policy", settings.topic_name, "made", "S3 may publish"),
-        Part("topic", settings.topic_name, "made", "Standard"),
+        Part("topic policy", lab.topic_name, "made", "S3 may publish"),
+        Part("topic", lab.topic_name, "made", "Standard"),
     ]
-    for function in FUNCTIONS:
-        queue, branch = settings.queue_name(function), function.name
+    for of in lab.branches:
+        queue, branch = of.queue_name, of.name
         parts += [
             Part("subscription", queue, "made", "subscribed", function=branch),
             Part("queue policy", queue, "failing", trouble="it does not let the topic send", function=branch),
             Part("queue", queue, "made", "0 waiting, 1 in flight", function=branch),
             Part("redrive", queue, "made", "after 5 receives", function=branch),
-            Part("dead-letter queue", settings.dead_letter_queue_name(function), "made", "empty", function=branch),
+            Part("dead-letter queue", of.dead_letter_queue_name, "made", "empty", function=branch),
             Part("trigger", queue, "made", "enabled", function=branch),
-            Part("role", settings.role_name(function), "risky", trouble="it may write anywhere", function=branch),
-            Part("function", settings.function_name(function), "made", "512 MB, 10 s", function=branch),
-            Part("logs", settings.log_group(function), "made", "3 invocations logged", function=branch),
-            Part("results", function.folder, "missing", function=branch),
+            Part("role", of.role_name, "risky", trouble="it may write anywhere", function=branch),
+            Part("function", of.function_name, "made", "512 MB, 10 s", function=branch),
+            Part("logs", of.log_group, "made", "3 invocations logged", function=branch),
+            Part("results", of.folder, "missing", function=branch),
         ]
-    return Survey(settings.lab_id, tuple(parts))
+    return Survey(lab.lab_id, tuple(parts))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import labkit
 from labkit import settings
 from labkit.resources import Notification, Queue, QueuePolicy, Subscription, TopicPolicy, Trigger
 from labkit.resources.role import POLICY_NAME, TRUST_POLICY, role_policy
+from labkit.waiting import wait_until
 
 FUNCTION = settings.THUMBNAIL
 KEY = "ingest/MonaLisa.jpg"
@@ -390,6 +391,8 @@ def trigger(**changes):
     def breaker(lab):
         client, found = lab.client("lambda"), find_trigger(lab)
         client.update_event_source_mapping(UUID=found["UUID"], **changes)
+        settled = ("Enabled", "Disabled")
+        wait_until(lambda: find_trigger(lab)["State"] in settled, what="the change of the trigger", seconds=30)
         yield
         before = {"Enabled": True, "BatchSize": 1, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
         client.update_event_source_mapping(UUID=found["UUID"], **{key: before[key] for key in changes})
