@@ -54,7 +54,7 @@ def found(lab, *keys):
     bucket, there = lab.client("s3"), {}
     for key in keys:
         with suppress(bucket.exceptions.ClientError):
-            there[key] = bucket.get_object(Bucket=lab.settings.bucket_name, Key=key)["Body"].read()
+            there[key] = bucket.get_object(Bucket=lab.definition.bucket_name, Key=key)["Body"].read()
     return there
 
 
@@ -76,7 +76,7 @@ def test_a_photo_comes_out_three_times(original_lab):
 
 
 def test_of_every_message_the_first_record_alone_is_read(original_lab):
-    bucket, photo = original_lab.settings.bucket_name, labkit.sample("HappyFace.jpg").read_bytes()
+    bucket, photo = original_lab.definition.bucket_name, labkit.sample("HappyFace.jpg").read_bytes()
     names = [
         f"{message}{record}.JPG" for message in "ab" for record in "12"
     ]  # in capitals, so that no rule hears of them
