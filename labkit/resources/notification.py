@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from labkit.errors import LabError, aws_errors
+from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
-from labkit.resources.resource import NOT_OURS, OURS, Ownership, Resource, Right
+from labkit.resources.resource import NOT_OURS, OURS, Ownership, Resource, Right, found_or_none
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, REFUSED_NOTIFICATION_NAME
 
 CONFIGURATION_KINDS = (
@@ -64,12 +64,11 @@ class Notification(Resource):
 
     def read(self) -> dict[str, Any] | None:
         """The rule, if the bucket has one of that name and it is this lab's."""
-        return self._own(self.configuration()) if self.bucket.exists() else None
+        return self._own(found_or_none(self.configuration) or {}) if self.bucket.exists() else None
 
     def configuration(self) -> dict[str, Any]:
         """The bucket's whole notification configuration, as it must be put back."""
-        with aws_errors(f"reading the notifications of {self.bucket.name}"):
-            answer = self.lab.client("s3").get_bucket_notification_configuration(Bucket=self.bucket.name)
+        answer = self.lab.client("s3").get_bucket_notification_configuration(Bucket=self.bucket.name)
         return {kind: answer[kind] for kind in CONFIGURATION_KINDS if kind in answer}
 
     def _own(self, configuration: Mapping[str, Any]) -> dict[str, Any] | None:

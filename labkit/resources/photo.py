@@ -62,7 +62,10 @@ class Photo(Resource):
         """Whether anything of it is left: a version, an unfinished upload, a result."""
         if not self.bucket.exists():
             return False
-        return any(self.bucket.object_versions(key) or self.bucket.unfinished_uploads(key) for key in self._keys())
+        bucket = self.bucket
+        return bool(
+            found_or_none(lambda: any(bucket.object_versions(k) or bucket.unfinished_uploads(k) for k in self._keys()))
+        )
 
     def read(self) -> Mapping[str, Any] | None:
         return self.bucket.head(self.name) if self.bucket.exists() else None

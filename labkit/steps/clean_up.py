@@ -120,7 +120,12 @@ def whose(one: Resource) -> Ownership | None:
     What AWS does not let these credentials look at is the lab's only if the lab's definition names it.
     """
     try:
-        return one.may_delete() if one.exists() else None
+        if not one.exists():
+            return None
+        found = one.may_delete()
+        if found.verdict == NOT_OURS and not one.exists():
+            return None  # another process that cleans up has deleted it between the two questions
+        return found
     except (ClientError, ParamValidationError, LabError) as error:
         if one.is_named_by_definition() or not hidden(error):
             raise

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from labkit import clean_up
+from labkit import FUNCTIONS, clean_up, inventory
 from labkit.cli import main
 from labkit.run import runner
 
-from .conftest import ACCOUNT, REGION, do_the_lab
+from .conftest import ACCOUNT, GREY, REGION, do_the_lab
 
 AT = ("--where", "aws", "--account", ACCOUNT, "--region", REGION)
 NOTEBOOK = Path(__file__).parents[1] / "fixtures" / "notebooks" / "fine.ipynb"
@@ -81,6 +81,30 @@ def test_clean_shows_what_it_deletes_and_asks(labkit, account):
     assert "; 0 left." in done.output
     assert account.contents() == before
     assert "Deleted 0 things" in labkit("clean", *AT, "--yes").output
+
+
+@pytest.mark.parametrize("things", ["existing ones", "a fourth function"])
+def test_no_command_has_to_be_told_again_what_the_lab_was_opened_with(labkit, account, things):
+    existing = {"bucket": account.decoys["bucket"], "role_arn": account.decoys["role"]}
+    options = existing if things == "existing ones" else {"functions": (*FUNCTIONS, GREY)}
+    before, lab = account.contents(), account.open(workspace=labkit.workspace, **options)
+    upload = do_the_lab(lab)
+    for key in upload.expected:  # what the functions would make of it
+        account.session.client("s3").put_object(Bucket=upload.bucket, Key=key, Body=b"made by the lab")
+    status = labkit("status", *AT)
+    assert f"{len(inventory(lab).things)} left" in status.output
+    assert ("CreateGreyImage" in status.output) == (things == "a fourth function")
+    for step in ("1", "2", "3"):
+        assert labkit("check", step, *AT).exit_code == 0
+    for words in (["check", "4"], ["cost"], ["doctor"]):
+        done = labkit(*words, *AT)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert "contradict" not in done.output
+    if things == "a fourth function":
+        assert "CreateGreyImage" in labkit("check", "4", "--json", *AT).output
+    done = labkit("clean", *AT, "--yes")
+    assert "; 0 left." in done.output, done.output
+    assert account.contents() == before
 
 
 def test_clean_from_another_machine_goes_by_the_suffix_and_asks(labkit, account):
