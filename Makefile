@@ -15,7 +15,7 @@ VENV_PYTHON = .venv/bin/python
 PIP = $(VENV_PYTHON) -m pip --disable-pip-version-check install --quiet
 PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: lab notebooks test test-slow test-all site lint format clean
+.PHONY: lab notebooks test test-slow test-browser test-all site lint format clean
 
 lab: .venv/ready
 	@$(VENV_PYTHON) -m labkit run
@@ -29,6 +29,10 @@ test: .venv/ready
 
 test-slow: .venv/ready-for-all
 	@$(PYTEST) -m slow
+
+# Of the slow ones, those that a change of the lab is most likely to touch: real pages, a second emulator, whole runs.
+test-browser: .venv/ready-for-all
+	@$(PYTEST) -m slow tests/browser tests/real_account/test_whole_lab.py tests/run
 
 test-all: test test-slow
 
