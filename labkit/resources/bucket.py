@@ -247,11 +247,12 @@ class Bucket(Resource):
             hint=f"{again} sets the bucket's policy again.",
             call=again,
         )
-        tags = as_tag_list({**self.read_tags(), **self.lab.definition.tags})
+        found_tags = self.read_tags()
+        tags = as_tag_list({**found_tags, **self.lab.definition.tags})
         yield about.equal(
             "tag Lab",
             self.lab.definition.lab_id,
-            self.read_tags().get("Lab"),
+            found_tags.get("Lab"),
             otherwise=RISKY,
             hint="s3.put_bucket_tagging sets it: clean-up looks for it.",
             call=f"lab.client('s3').put_bucket_tagging(Bucket={self.name!r}, Tagging={{'TagSet': {tags!r}}})",

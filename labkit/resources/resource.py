@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from botocore.exceptions import ClientError, ParamValidationError
 
 from labkit.branch import Branch
-from labkit.errors import LabError, WaitedTooLong, aws_errors, error_code, error_message
+from labkit.errors import LabError, WaitedTooLong, aws_errors, error_code
 from labkit.journal import Entry
 from labkit.lab import Lab
 from labkit.resources.judgement import Line, Snapshot
@@ -395,8 +395,3 @@ def template_resource(kind: str, *, depends_on: str = "", **properties: Any) -> 
 def arn_of(logical_name: str) -> dict[str, Any]:
     """A template's reference to the ARN of one of its resources."""
     return {"Fn::GetAtt": [logical_name, "Arn"]}
-
-
-def said_by(error: ClientError) -> str:
-    """AWS's code and words of a refusal."""
-    return f"{error_code(error)}: {error_message(error)}"

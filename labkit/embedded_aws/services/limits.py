@@ -88,7 +88,6 @@ RETIRED_RUNTIMES = {
 }  # fmt: skip
 HOST_RUNTIMES = {HOST_RUNTIME}  # can be created whatever AWS says: it is this machine's Python
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-SQS_BATCH_SIZES = (1, 10_000)
 FIFO_BATCH_SIZES = (1, 10)
 MOST_FILTERS = 5
 
@@ -99,8 +98,6 @@ BUCKET_NAME_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 LONGEST_KEY_BYTES = 1_024
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
 ARCHIVED = {"GLACIER", "DEEP_ARCHIVE"}
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-MOST_KEYS = 1_000
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
