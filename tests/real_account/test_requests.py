@@ -128,6 +128,7 @@ def as_list(parts):
         "required members, patterns, enums, lengths and ranges, and against the limits that AWS documents for names",
         "where the models are silent. A test keeps this list up to date (`tests/real_account/test_requests.py`).",
     ]
+    count = 0
     for title, calls in parts.items():
         lines += ["", f"## {title}", "", "| service | operation | parameters |", "|---|---|---|"]
         rows = dict.fromkeys((c.service, c.operation, in_words(c.parameters)) for c in calls)
@@ -135,9 +136,9 @@ def as_list(parts):
             looks = sorted(row for row in rows if row[1].startswith(LOOKS))
             rows = [*looks, *(row for row in rows if not row[1].startswith(LOOKS))]
         lines += [f"| {service} | {operation} | {words} |" for service, operation, words in rows]
-    count = sum(len(calls) for calls in parts.values())
+        count += len(rows)  # each once: how often a wait asks is the machine's business
     kinds = len({(c.service, c.operation) for calls in parts.values() for c in calls})
-    lines += ["", f"{count} requests in all, of {kinds} operations.", ""]
+    lines += ["", f"{count} different requests, of {kinds} operations.", ""]
     return "\n".join(lines)
 
 
