@@ -18,16 +18,12 @@ from moto.core.request import (
     environ_key_for_header,
     should_preserve_original_header_name,
 )
-from moto.iam.responses import IamResponse
-from moto.logs.responses import LogsResponse
 from moto.s3.models import s3_backends
-from moto.sns.responses import SNSResponse
-from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
 from labkit.embedded_aws import credentials
 from labkit.embedded_aws.credentials import Identity
-from labkit.embedded_aws.http import signatures
+from labkit.embedded_aws.http import request_context, signatures
 from labkit.embedded_aws.http.auth_errors import auth_error
 from labkit.embedded_aws.http.errors import AwsError, error_answer
 from labkit.embedded_aws.http.operation import read_operation
@@ -37,21 +33,25 @@ from labkit.embedded_aws.http.refusals import refusal
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.services import s3_fast_path, s3_permissions
 from labkit.embedded_aws.services.checks import check
+from labkit.embedded_aws.services.iam import IAMResponse
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
+from labkit.embedded_aws.services.logs import LogsResponse
 from labkit.embedded_aws.services.s3 import S3Response
 from labkit.embedded_aws.services.s3_permissions import S3Request
+from labkit.embedded_aws.services.sns_responses import SNSResponse
 from labkit.embedded_aws.services.sqs import SQSResponse
+from labkit.embedded_aws.services.sts import STSResponse
 from labkit.embedded_aws.state import ACCOUNT, PARTITION, REGION
 
 _log = logging.getLogger(__name__)
 
 _SERVICES: dict[str, Callable[..., Any]] = {
-    "iam": IamResponse.dispatch,
+    "iam": IAMResponse.dispatch,
     "lambda": LambdaResponse.dispatch,
     "logs": LogsResponse.dispatch,
     "sns": SNSResponse.dispatch,
     "sqs": SQSResponse.dispatch,
-    "sts": TokenResponse.dispatch,
+    "sts": STSResponse.dispatch,
 }
 _MOST_ATTEMPTS = 5
 
@@ -82,6 +82,7 @@ class Dispatcher:
             signature = signatures.read(request)
             service = _meant(environ) if signature is None else signature.service
             caller = None if signature is None else _signer(signature, request)
+            request_context.begin(caller, environ)
             return self._answer(service, caller, request, environ)
         except Exception as error:
             service = service or _meant(environ)

@@ -51,6 +51,7 @@ def install() -> None:
         (lambda_models, "LambdaFunction", lambda_function.Function),
         (lambda_models, "LambdaStorage", lambda_storage.LambdaStorage),
         (logs_models, "EventMessageFilter", logs.EventMessageFilter),
+        (logs_models, "LogGroup", logs.LogGroup),
         (s3_models, "Notification", s3_notifications.Notification),
         (s3_models, "FakeBucket", s3.Bucket),
         (s3_models, "FakeKey", s3.Key),

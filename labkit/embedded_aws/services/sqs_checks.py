@@ -199,7 +199,7 @@ def _check_get_attributes(operation: Operation) -> None:
 def _check_send(operation: Operation) -> None:
     queue = _queue(operation)
     _check_message(operation.members, queue)
-    if _size(operation.members) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
+    if message_size(operation.members) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
         raise _too_long(queue)
 
 
@@ -209,8 +209,8 @@ def _too_long(queue: Queue) -> AwsError:
     return AwsError("InvalidParameterValue", words)
 
 
-def _size(message: dict[str, Any]) -> int:
-    """Bytes of the body and of its attributes' names, types and values.
+def message_size(message: dict[str, Any]) -> int:
+    """Return the bytes of the body and of its attributes' names, types and values.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
     """
@@ -345,7 +345,7 @@ def _check_batch(kind: str) -> Callable[[Operation], None]:
 
 
 def _check_batch_of_messages(entries: Iterable[dict[str, Any]], queue: Queue) -> None:
-    size = sum(_size(entry) for entry in entries)
+    size = sum(message_size(entry) for entry in entries)
     if size > limits.LARGEST_BATCH_BYTES:
         words = f"Batch requests cannot be longer than {limits.LARGEST_BATCH_BYTES} bytes. You have sent {size} bytes."
         raise AwsError("AWS.SimpleQueueService.BatchRequestTooLong", words)
@@ -356,8 +356,6 @@ def _check_batch_of_messages(entries: Iterable[dict[str, Any]], queue: Queue) ->
             if error.code == "MissingParameter" and queue.fifo_queue and "MessageGroupId" in error.message:
                 raise AwsError("InvalidParameterValue", error.message) from error
             raise
-        if _size(entry) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
-            raise _too_long(queue)
 
 
 CHECKS: dict[str, Callable[[Operation], None]] = {
