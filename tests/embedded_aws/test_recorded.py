@@ -1,5 +1,6 @@
 """What AWS was recorded to answer: fields that are there and fields that are not, codes and words."""
 
+import contextlib
 import json
 
 import pytest
@@ -174,6 +175,22 @@ class TestQueues:
             {"Id": "long", "Code": "InvalidParameterValue", "Message": words, "SenderFault": True}
         ]
         assert "Failed" not in aws.sqs.send_message_batch(QueueUrl=url, Entries=entries[:1])
+
+    def test_a_name_rests_when_the_settings_say_so(self, servers):
+        aws = servers(queue_name_seconds=0.5)
+        url, arn = aws.queue()
+        aws.sqs.delete_queue(QueueUrl=url)
+        name = arn.rpartition(":")[2]
+        words = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+        answer = refused(aws.sqs.create_queue, QueueName=name)
+        assert answer == (400, "AWS.SimpleQueueService.QueueDeletedRecently", words)
+        until(lambda: name in [url.rpartition("/")[2] for url in self.made(aws, name)])
+
+    @staticmethod
+    def made(aws, name):
+        with contextlib.suppress(aws.sqs.exceptions.QueueDeletedRecently):
+            return [aws.sqs.create_queue(QueueName=name)["QueueUrl"]]
+        return []
 
     def test_no_tags_are_not_shown(self, aws):
         assert "Tags" not in aws.sqs.list_queue_tags(QueueUrl=aws.queue()[0])

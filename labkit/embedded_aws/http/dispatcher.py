@@ -54,6 +54,7 @@ _SERVICES: dict[str, Callable[..., Any]] = {
     "sts": STSResponse.dispatch,
 }
 _MOST_ATTEMPTS = 5
+_NO_WEB_PAGES = "The embedded AWS does not answer web pages."
 
 
 class _ServerRequest(Request):
@@ -77,10 +78,13 @@ class Dispatcher:
             _refuse_web_pages(environ)
             path = environ["PATH_INFO"]
             if path.startswith("/_embedded_aws/"):
+                _refuse_fetches(environ)
                 return self._control(environ["REQUEST_METHOD"], path, environ)
             request = Received(environ)
             signature = signatures.read(request)
             service = _meant(environ) if signature is None else signature.service
+            if signature is None:
+                _refuse_fetches(environ)
             caller = None if signature is None else _signer(signature, request)
             request_context.begin(caller, environ)
             return self._answer(service, caller, request, environ)
@@ -114,15 +118,23 @@ def _refuse_web_pages(environ: dict[str, Any]) -> None:
     """Raise AwsError when the request must come from a web page.
 
     A page on another site reaches 127.0.0.1 under its own name (DNS rebinding) or across sites, which the
-    browser always declares; AWS clients send none of these headers.
+    browser always declares, with Sec-Fetch-Site at least: a page cannot leave it out. AWS clients send none of these
+    headers, but for Node's fetch, which says Sec-Fetch-Mode: cors and nothing else; it may if it signs.
+    https://www.w3.org/TR/fetch-metadata/
     """
     host = str(environ.get("HTTP_HOST", "")).rsplit(":", 1)[0]
     if host not in ("127.0.0.1", "localhost"):
         message = f"The embedded AWS answers at 127.0.0.1 and localhost only, not at {host!r}."
         raise AwsError("AccessDenied", message, 403)
-    for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE"):
-        if name in environ:
-            raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
+    declared = any(name in environ for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE"))
+    if declared or environ.get("HTTP_SEC_FETCH_MODE", "cors") != "cors":
+        raise AwsError("AccessDenied", _NO_WEB_PAGES, 403)
+
+
+def _refuse_fetches(environ: dict[str, Any]) -> None:
+    """Raise AwsError when what nobody signed comes from a fetch."""
+    if "HTTP_SEC_FETCH_MODE" in environ:
+        raise AwsError("AccessDenied", _NO_WEB_PAGES, 403)
 
 
 def _meant(environ: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import Iterable
 from hashlib import sha256
@@ -13,6 +14,7 @@ from moto.sqs import models, responses
 from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import Message
 
+from labkit.embedded_aws import settings
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.request_context import trace_attributes
 from labkit.embedded_aws.services.limits import LONGEST_DELAY_SECONDS
@@ -32,6 +34,11 @@ class SQSBackend(models.SQSBackend):
 
     queues: dict[str, Queue]  # type: ignore[assignment]
 
+    def __init__(self, region_name: str, account_id: str) -> None:
+        """Make an account's queues in a region."""
+        super().__init__(region_name, account_id)
+        self.deleted: dict[str, float] = {}  # when a name was given up, while the settings say that it matters
+
     def get_queue(self, queue_name: str) -> Queue:
         """Return the queue or raise QueueDoesNotExist."""
         queue = super().get_queue(queue_name)
@@ -46,6 +53,8 @@ class SQSBackend(models.SQSBackend):
         """Delete the queue and release whoever polls it."""
         queue = self.get_queue(queue_name)
         super().delete_queue(queue_name)
+        if settings.current().queue_name_seconds:
+            self.deleted[queue_name] = time.monotonic()
         queue.close()
 
     def send_message(

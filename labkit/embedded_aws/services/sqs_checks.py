@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.sqs.models import sqs_backends
 
+from labkit.embedded_aws import settings
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.services import limits
@@ -81,7 +83,12 @@ def _check_create(operation: Operation) -> None:
     if not is_fifo:
         _refuse_fifo_attributes(attributes)
     _check_attributes(attributes, operation, is_fifo)
-    existing = sqs_backends[ACCOUNT][operation.region].queues.get(name)
+    backend = sqs_backends[ACCOUNT][operation.region]
+    wait, deleted = settings.current().queue_name_seconds, backend.deleted.get(name)  # type: ignore[attr-defined]
+    if deleted is not None and time.monotonic() < deleted + wait:
+        words = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+        raise AwsError("AWS.SimpleQueueService.QueueDeletedRecently", words)
+    existing = backend.queues.get(name)
     if isinstance(existing, Queue):
         _compare(existing, attributes)
 
