@@ -192,6 +192,12 @@ class TestQueues:
             return [aws.sqs.create_queue(QueueName=name)["QueueUrl"]]
         return []
 
+    def test_true_counts_in_either_case(self, aws):
+        name = aws.name("queue") + ".fifo"
+        url = aws.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "True"})["QueueUrl"]
+        assert aws.attributes(url)["FifoQueue"] == "true"
+        assert aws.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"] == url
+
     def test_no_tags_are_not_shown(self, aws):
         assert "Tags" not in aws.sqs.list_queue_tags(QueueUrl=aws.queue()[0])
 

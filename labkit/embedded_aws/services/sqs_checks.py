@@ -76,7 +76,7 @@ def _check_create(operation: Operation) -> None:
         words = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
         raise AwsError("InvalidParameterValue", words)
     attributes = operation.get("Attributes", {})
-    is_fifo = attributes.get("FifoQueue") == "true"
+    is_fifo = attributes.get("FifoQueue", "").lower() == "true"
     if is_fifo != name.endswith(".fifo"):
         words = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end "
         raise AwsError("InvalidParameterValue", words + "with .fifo suffix and be 1 to 80 in length.")
@@ -114,7 +114,7 @@ def _compare(queue: Queue, attributes: dict[str, str]) -> None:
 def _same(name: str, wanted: str, shown: str) -> bool:
     if name in ("Policy", "RedrivePolicy", "RedriveAllowPolicy") and wanted and shown:
         return bool(json.loads(wanted) == json.loads(shown))
-    return wanted == shown
+    return wanted == shown or (shown in ("true", "false") and wanted.lower() == shown)
 
 
 def _check_set(operation: Operation) -> None:
@@ -123,7 +123,7 @@ def _check_set(operation: Operation) -> None:
     if "FifoQueue" in attributes:
         if not queue.fifo_queue:
             raise AwsError("InvalidAttributeName", "Unknown Attribute FifoQueue.")
-        if attributes["FifoQueue"] != "true":
+        if attributes["FifoQueue"].lower() != "true":
             raise _bad_attribute("FifoQueue", "Modifying queue type is not supported.")
     if not queue.fifo_queue:
         _refuse_fifo_attributes(attributes)
@@ -140,7 +140,7 @@ def _check_attributes(attributes: Any, operation: Operation, is_fifo: bool) -> N
         if name in limits.QUEUE_NUMBERS:
             _check_number(name, value)
         elif name in limits.QUEUE_CHOICES:
-            if value not in limits.QUEUE_CHOICES[name]:
+            if value not in limits.QUEUE_CHOICES[name] and value.lower() not in limits.QUEUE_CHOICES[name]:
                 raise _bad_attribute(name)
         elif name not in limits.QUEUE_DOCUMENTS:
             raise AwsError("InvalidAttributeName", f"Unknown Attribute {name}.")
