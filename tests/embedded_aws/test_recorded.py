@@ -327,6 +327,9 @@ class TestLogGroups:
         aws.logs.create_log_group(logGroupName=name)
         (group,) = aws.logs.describe_log_groups(logGroupNamePattern=name[4:])["logGroups"]
         assert (group["logGroupName"], group["logGroupClass"]) == (name, "STANDARD")
+        assert "deletionProtectionEnabled" not in group
+        (group,) = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        assert group["deletionProtectionEnabled"] is False
         (group,) = aws.logs.list_log_groups(logGroupNamePattern=f"^{name}")["logGroups"]
         assert set(group) == {"logGroupName", "logGroupArn", "logGroupClass"}
         assert aws.logs.list_log_groups(logGroupNamePattern="not-there")["logGroups"] == []

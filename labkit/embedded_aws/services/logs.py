@@ -54,7 +54,10 @@ class LogsResponse(responses.LogsResponse):
         pattern = self._get_param("logGroupNamePattern")
         if pattern is None:
             return super().describe_log_groups()
-        return self._page([group for group in self._groups() if pattern in group["logGroupName"]])
+        found = [group for group in self._groups() if pattern in group["logGroupName"]]
+        for group in found:  # AWS tells less to whom looks by pattern
+            del group["storedBytes"], group["deletionProtectionEnabled"]
+        return self._page(found)
 
     def list_log_groups(self) -> str:
         """ListLogGroups; its pattern is a regular expression, `^` for a prefix."""
