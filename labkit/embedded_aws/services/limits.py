@@ -46,6 +46,10 @@ LONGEST_SUBJECT = 100
 PROTOCOLS = {"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"}
 DELIVERED_PROTOCOLS = {"sqs", "lambda"}  # by the embedded AWS
 # https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+TOPIC_ACTIONS = {
+    "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish", "Receive",
+    "RemovePermission", "SetTopicAttributes", "Subscribe",
+}  # fmt: skip
 TOPIC_ATTRIBUTES = {
     "ArchivePolicy", "ContentBasedDeduplication", "DeliveryPolicy", "DisplayName", "FifoThroughputScope", "FifoTopic",
     "KmsMasterKeyId", "Policy", "SignatureVersion", "TracingConfig",
