@@ -70,6 +70,7 @@ FUNCTION_NUMBERS = {"Timeout": (1, 900), "MemorySize": (128, 10_240)}
 LONGEST_FUNCTION_NAME = 64
 LARGEST_ENVIRONMENT_BYTES = 4_096
 MOST_LAYERS = 5
+MOST_CODE_BYTES = 80_530_636_800  # of all functions, their versions and all layers: 75 GB
 UNRESERVED_CONCURRENCY = (1_000, 100)  # of an account, and what has to be left of it
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = {
