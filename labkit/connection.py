@@ -24,6 +24,7 @@ from botocore.utils import is_valid_endpoint_url
 from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, aws_errors
+from labkit.limits import Limits, ask_limits
 from labkit.patience import Patience
 from labkit.sign_in import sign_in
 
@@ -44,6 +45,7 @@ class Connection:
     endpoint_url: str | None = None
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
     profile: str | None = None
+    caller: str = ""  # the ARN of whose credentials these are
     calls: CallLog = field(default_factory=CallLog)
     patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -60,6 +62,16 @@ class Connection:
             )
             self.patience.attach(self._clients[service])
         return self._clients[service]
+
+    @property
+    def in_academy(self) -> bool:
+        """Whether the credentials are those that AWS Academy and its Learner Labs hand out."""
+        return ":assumed-role/voclabs/" in self.caller
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone."""
+        return Limits() if self.where == "local" else ask_limits(self.client("lambda"))
 
     @cached_property
     def partition(self) -> str:
@@ -116,7 +128,7 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
     region = region or DEFAULT_REGION
     # Without a profile: the key pair that emulators take for their root user, useless anywhere else.
     session = sign_in(_core(profile), region) if profile else _blind_session(region, "test", "test")
-    account = _account_of(session, endpoint_url, "endpoint")
+    account, _ = _whose(session, endpoint_url, "endpoint")
     return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
@@ -145,7 +157,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
         hint = 'Say which, for example region="us-east-1".'
         raise LabError("No region is chosen.", where=where, hint=hint, code="bad-option")
     _require_services(session, where)
-    found = _account_of(session, None, "aws")
+    found, caller = _whose(session, None, "aws")
     if found != account:
         raise LabError(
             f"These credentials belong to account {found}, you named {account}. Nothing was touched.",
@@ -153,7 +165,7 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             hint="Choose the right profile, or name the other account if that is what you want.",
             code="bad-option",
         )
-    return Connection("aws", session, session.region_name, account, profile=profile)
+    return Connection("aws", session, session.region_name, account, profile=profile, caller=caller)
 
 
 def _core(profile: str | None) -> botocore.session.Session:
@@ -210,11 +222,13 @@ def _require_services(session: boto3.Session, where: str) -> None:
         )
 
 
-def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) -> str:
+def _whose(session: boto3.Session, endpoint_url: str | None, where: str) -> tuple[str, str]:
+    """The account and the ARN of whose credentials these are."""
     with aws_errors(f"asking whose credentials these are ({where})"):
         client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
         try:
-            return str(client.get_caller_identity()["Account"])
+            answer = client.get_caller_identity()
+            return str(answer["Account"]), str(answer.get("Arn", ""))
         except BotoCoreError as error:
             if where != "endpoint":
                 raise
