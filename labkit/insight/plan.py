@@ -84,8 +84,8 @@ def _limits(lab: Lab) -> Iterator[str]:
         )
     if (most := definition.max_concurrency) is not None:
         yield (
-            f"The account runs {definition.concurrency} functions at once, all together: each trigger is held to {most}, "
-            "and a burst takes longer."
+            f"The account runs {definition.concurrency} functions at once, all together: each trigger is held to "
+            f"{most}, and a burst takes longer."
         )
         if most * len(definition.functions) > (definition.concurrency or 0):
             yield (

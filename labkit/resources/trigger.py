@@ -182,8 +182,8 @@ class Trigger(Resource):
                 _max_concurrency(found) or "none",
                 otherwise=RISKY,
                 hint=f"{enable} sets it.",
-                evidence=f"The account runs {self.lab.definition.concurrency} functions at once, and nothing holds this "
-                "trigger to its share: photos that are turned away too often are moved to the dead-letter queue.",
+                evidence=f"The account runs {self.lab.definition.concurrency} functions at once, and nothing holds "
+                "this trigger to its share: photos that are turned away too often are moved to the dead-letter queue.",
                 fix="Hold it to its share.",
                 call=enable,
             )
