@@ -382,6 +382,7 @@ from labkit import interrupts
 class Loses:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 interrupts.listen()
 try:
     Loses()

@@ -14,7 +14,8 @@ from statistics import median
 from urllib.parse import urlencode
 
 from labkit.errors import LabError, aws_errors
-from labkit.insight.logs import Invocation, read_logs
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.resources import Queue, Trigger
 from labkit.resources.bucket import Bucket

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from labkit.branch import Branch
-from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import FunctionLogs
 from labkit.resources.judgement import BROKEN, UNDERWAY, About, Line
 from labkit.result import counted
 from labkit.settings import VISIBILITY_FACTOR

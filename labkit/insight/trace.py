@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labkit.errors import LabError, aws_errors
-from labkit.insight.logs import Invocation, read_logs
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER, FunctionSettings
