@@ -73,9 +73,21 @@ BOTO3_ERRORS = (
         "boto3 has no valid credentials",
         "Sign in (`aws sso login --profile NAME`, or a new key from the lab's page), run the cell with open_lab() "
         "again, then this one: the journal knows how far it came.",
-        "CredentialRetrievalError LoginError MetadataRetrievalError MissingDependencyException NoAuthTokenError "
-        "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError TokenRetrievalError "
-        "UnknownCredentialError UnknownTokenProviderError",
+        "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError NoCredentialsError "
+        "PartialCredentialsError SSOError TokenRetrievalError UnknownCredentialError UnknownTokenProviderError",
+    ),
+    (
+        "no-credentials",
+        "The session that you gave a one-time code for has ended",
+        "Run the cell with open_lab() again: it asks for a new code. Then run this one.",
+        "RefreshWithMFAUnsupportedError",
+    ),
+    (
+        "no-credentials",
+        "boto3 lacks a part that this way to sign in needs",
+        "Type `pip install 'labkit[login]'` (in a checkout: `.venv/bin/pip install -e '.[login]'`), then restart the "
+        "kernel.",
+        "MissingDependencyException",
     ),
     (
         "bad-configuration",

@@ -232,6 +232,7 @@ def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
     defaults: dict[str, Any] = {
         "suffix": "".join(secrets.choice(ALPHABET) for _ in range(5)),
         "runtime": Target.newest().runtime if shared else None,
+        "concurrency": connection.limits.concurrency,
     }
     place = {
         "where": connection.where,

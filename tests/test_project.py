@@ -147,7 +147,7 @@ FLOORS = (
     ("embedded_aws",),
     ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "terminal", "waiting"),
     ("packages", "samples"),
-    ("branch", "connection", "definition", "journal"),
+    ("branch", "connection", "definition", "journal", "limits", "sign_in"),
     ("lab",),
     ("resources",),
     ("steps",),
