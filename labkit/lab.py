@@ -91,6 +91,13 @@ class Lab(Result):
         yield "functions run on", f"{self.target.runtime}, {self.target.architecture}"
         yield "boto3, Pillow", f"{boto3.__version__}, {pillow_version}"
 
+    def as_data(self) -> dict[str, Any]:
+        """What the lab is and where it runs."""
+        at = self.connection
+        place = {"where": at.where, "endpoint": at.endpoint_url, "account": at.account, "region": at.region}
+        names = {"lab": self.definition.lab_id, "prefix": self.definition.prefix, "suffix": self.definition.suffix}
+        return {**names, **place, "runtime": self.target.runtime, "architecture": self.target.architecture}
+
 
 def open_lab(
     where: str | None = None,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from labkit.columns import Columns
 from labkit.errors import LabError, aws_errors
 from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
-from labkit.result import Result
+from labkit.result import Result, plain
 from labkit.settings import INGEST_FOLDER, FunctionSettings
 from labkit.steps.upload import require_bucket
 
@@ -176,9 +177,19 @@ class Trace(Result):
                     *result,
                 )
 
-    def __str__(self) -> str:
-        ids = f"S3 sequencer {self.sequencer or '-'}, SNS message {self.sns_message_id or '-'}"
-        return f"{super().__str__()}\n{ids}"
+    def pieces(self) -> Iterable[str | Columns]:
+        """The ids that all branches share come last."""
+        yield from super().pieces()
+        yield f"S3 sequencer {self.sequencer or '-'}, SNS message {self.sns_message_id or '-'}"
+
+    def as_data(self) -> dict[str, Any]:
+        """The ids, the branches with their attempts, and what the slowest one's time was spent on."""
+        return {
+            **plain(self),
+            "seconds": self.seconds(),
+            "where_time_went": [{"what": kind, "ms": ms} for kind, ms in self.where_time_went()],
+            "branches": [{**plain(branch), "outcome": branch.outcome} for branch in self.branches],
+        }
 
     def _html(self) -> str:
         return (

@@ -111,6 +111,20 @@ class Run(Result):
         for name in self.not_reached:
             yield name, "not reached", "", ""
 
+    def as_data(self) -> dict[str, Any]:
+        """How the run went, notebook by notebook, and where it lies."""
+        return {
+            "passed": self.failed is None and not self.interrupted,
+            "interrupted": self.interrupted,
+            "where": self.where,
+            "started": self.started.isoformat(),
+            "seconds": self.seconds,
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "notebooks": [run.as_data() for run in self.notebooks],
+            "not_reached": list(self.not_reached),
+        }
+
 
 def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
