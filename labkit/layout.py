@@ -30,6 +30,7 @@ STYLE_OF = {word: style for style, words in STYLES.items() for word in words}
 COMMAND = re.compile(r"`[^`\n]+`")
 # What a line's continuations stand under: its own indent and, in an error, the words after `where:`.
 HANGING = re.compile(r" {2}(?:where:|AWS said:|try:) +|\d\d:\d\d:\d\d\.\d+ +| *")
+SHORT = 30  # characters of a heading and its cell that share a line with others
 TALLEST = 8  # lines of one cell; a table whose cells are taller reads better row by row
 
 
@@ -70,64 +71,62 @@ def _styled(text: str) -> Text:
     return styled
 
 
-def _columns(columns: Columns, width: int) -> Iterator[Table | Padding | Text]:
+def _columns(columns: Columns, width: int) -> Iterator[Padding | Text]:
     room = width - columns.indent
-    if _fits(columns, room):
-        yield Padding(_table(columns), (0, 0, 0, columns.indent), expand=False)
+    if not columns.headers or (widths := _widths(columns, room)):
+        table = _table(columns, widths) if columns.headers else _list(columns.rows)
+        yield Padding(table, (0, 0, 0, columns.indent), expand=False)
         return
     for number, row in enumerate(columns.rows):
         if number:
             yield Text()
-        yield Padding(_record(columns.headers, row, room), (0, 0, 0, columns.indent), expand=False)
+        told = [(heading, cell) for heading, cell in zip(columns.headers, row, strict=True) if cell]
+        yield Padding(_list(list(_record(told))), (0, 0, 0, columns.indent), expand=False)
 
 
-def _fits(columns: Columns, room: int) -> bool:
-    """Whether the table can be shown with no word torn and no cell too tall."""
-    if not columns.headers:
-        return True
+def _widths(columns: Columns, room: int) -> list[int]:
+    """How wide each column is to be; none if a word would be torn, or a cell become too tall."""
     cells = list(zip(*(columns.headers, *columns.rows), strict=True))
-    least, widest = ([max(map(of, column)) for column in cells] for of in (_longest_word, _width))
-    room -= GAP * (len(cells) - 1)
-    if sum(widest) <= room:
-        return True
-    spare = room - sum(least)
-    most = max(range(len(cells)), key=lambda n: widest[n])
-    return spare >= 0 and widest[most] <= TALLEST * (least[most] + spare // 2)
+    widths, wanted = ([max(map(of, column)) for column in cells] for of in (_longest_word, _width))
+    spare = room - GAP * (len(cells) - 1) - sum(widths)
+    if spare < 0:
+        return []
+    while spare and widths != wanted:
+        narrow = min((n for n in range(len(cells)) if widths[n] < wanted[n]), key=lambda n: wanted[n])
+        widths[narrow] += 1
+        spare -= 1
+    tall = any(want > TALLEST * width for width, want in zip(widths, wanted, strict=True))
+    return [] if tall else widths
 
 
-def _table(columns: Columns) -> Table:
-    headed = bool(columns.headers)
-    table = Table(
-        box=box.SIMPLE_HEAD if headed else None,
-        show_header=headed,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, GAP - 1 if headed else GAP, 0, 0),
-        header_style="bold",
-    )
-    for number in range(len(columns.rows[0]) if columns.rows else len(columns.headers)):
-        cells = [row[number] for row in columns.rows]
-        heading = columns.headers[number] if headed else ""
-        least = max(map(_longest_word, (heading, *cells)))
-        # Without headings, the names at the left stay whole, and what they name folds.
-        table.add_column(
-            heading, overflow="fold", min_width=least if headed else None, no_wrap=not headed and not number
-        )
+def _table(columns: Columns, widths: Sequence[int]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold")
+    for heading, width in zip(columns.headers, widths, strict=True):
+        table.add_column(heading, overflow="fold", width=width)
     for row in columns.rows:
         table.add_row(*map(_styled, row))
     return table
 
 
-def _record(headers: Sequence[str], row: Sequence[str], room: int) -> Table:
-    """One row as a list: what it is about, and below it each heading with its cell."""
-    told = [(heading, cell) for heading, cell in zip(headers, row, strict=True) if cell]
-    indent = " " * GAP
+def _list(rows: Sequence[Sequence[str]]) -> Table:
+    """Names at the left, which stay whole, and what they name, which folds."""
     table = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", max_width=room)
-    for heading, cell in told:
-        table.add_row(Text(heading if heading == told[0][0] else indent + heading, "bold"), _styled(cell))
+    table.add_column(overflow="fold")
+    for name, words in rows:
+        table.add_row(Text(name, "bold"), _styled(words))
     return table
+
+
+def _record(told: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """One row as a list: what it is about, and below it each heading with its cell; short ones share the last lines."""
+    yield told[0]
+    short = [f"{heading}: {cell}" for heading, cell in told[1:] if len(heading) + len(cell) <= SHORT]
+    for heading, cell in told[1:]:
+        if len(heading) + len(cell) > SHORT:
+            yield " " * GAP + heading, cell
+    if short:
+        yield "", ", ".join(short)
 
 
 def _longest_word(text: str) -> int:
