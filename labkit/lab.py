@@ -279,11 +279,14 @@ def _option(name: str, given: object) -> str:
     return str(given).zfill(12) if name == "account" and isinstance(given, int) else str(given)
 
 
-def find_workspace() -> Path:
-    """The folder that holds `.labkit/`: LABKIT_WORKSPACE, or the project around the current folder, or that folder."""
+def find_workspace(here: Path | None = None) -> Path:
+    """The folder that holds `.labkit/`: LABKIT_WORKSPACE, or the project around a folder, or that folder.
+
+    It is the current folder, unless another is given.
+    """
     if named := os.environ.get("LABKIT_WORKSPACE"):
         return Path(named)
-    here = Path.cwd()
+    here = here or Path.cwd()
     for folder in (here, *here.parents):
         if (folder / ".labkit").is_dir() or ((folder / "notebooks").is_dir() and (folder / "labkit").is_dir()):
             return folder

@@ -59,6 +59,7 @@ MORE = [
     ["trace", "s3://another-bucket/ingest/" + "a-very-long-name-" * 8 + ".jpg"],
     ["inspect", "no-such-file-in-this-folder-or-in-any-other-folder-of-this-machine-whatever-it-is.zip"],
     ["students", "for-students"],
+    ["start", "room", "--no-open"],
     *([name, "--help"] for name in sorted(main.commands)),
     ["--help"],
 ]
@@ -156,6 +157,7 @@ class TestToPrograms:
         monkeypatch.setenv("LABKIT_WORKSPACE", str(FINE.parents[3]))
         assert keys_of(["students", "for-students"]) == documented()["students"]
         monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path))
+        assert keys_of(["start", "room", "--no-open"]) == documented()["start"]
         for name in ("stop", "status", "clean"):
             assert keys_of([name, "--yes"] if name == "clean" else [name]) == documented()[name]
 

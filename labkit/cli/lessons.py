@@ -92,6 +92,22 @@ def _tell(done: Any) -> None:
 
 
 @click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="my-lab")
+@click.option("--no-open", is_flag=True, help="Lay it out, and do not start JupyterLab.")
+@json_option
+def start(folder: Path, no_open: bool, as_json: bool) -> None:
+    """Lay the workbook out in a folder, and open it in JupyterLab.
+
+    In a folder that has it already, new notebooks come in, and what you have changed stays as it is.
+    """
+    from labkit import room
+
+    report(room.lay_out(folder), as_json=as_json)
+    if not no_open:
+        room.open_jupyterlab(folder)
+
+
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="students")
 @json_option
 def students(folder: Path, as_json: bool) -> None:
@@ -132,4 +148,4 @@ def grade(
         say("\nWritten: " + ", ".join(map(str, sheets.write(out))), err=as_json)
 
 
-COMMANDS = (run, students, grade)
+COMMANDS = (run, start, students, grade)

@@ -15,8 +15,9 @@ from labkit.columns import Columns
 from labkit.errors import LabError, aws_errors
 from labkit.insight.logs import Invocation, read_logs
 from labkit.lab import Lab
+from labkit.resources.keys import full_key, no_photo
 from labkit.result import Result, plain
-from labkit.settings import INGEST_FOLDER, FunctionSettings
+from labkit.settings import FunctionSettings
 from labkit.steps.upload import require_bucket
 
 # What a span of time was spent on, in the order in which it happens.
@@ -204,16 +205,12 @@ def trace(lab: Lab, key: str) -> Trace:
     Raises LabError if the photo is not there, or no function has logged anything about it: a student's own functions
     would have to log as the lab's do.
     """
-    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    key = full_key(lab, key)
     with aws_errors(f"tracing {key}"):
         bucket = require_bucket(lab)
         source = bucket.head(key)
         if source is None:
-            raise LabError(
-                f"There is no photo {key} in {bucket.name}.",
-                where=f"tracing {key}",
-                hint="list_results(lab) shows what is there.",
-            )
+            raise no_photo(lab, key, where=f"tracing {key}")
         since = source["LastModified"] - CLOCKS_APART
         invocations = {branch.name: read_logs(lab, branch.name, since=since).about(key) for branch in lab.branches}
         results = {branch.name: bucket.head(branch.result_key(key)) for branch in lab.branches}
