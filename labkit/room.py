@@ -29,14 +29,15 @@ FIRST = "notebooks/00_check_your_lab.ipynb"
 CONFIG = Path(__file__).with_name("jupyter")
 # JupyterLab keeps its layout under this name, made of the workspace's: the table of contents is open at the left.
 WORKSPACE_FILE = "default-37a8.jupyterlab-workspace"
+CONTENTS = "@jupyterlab/toc:plugin"
 WORKSPACE = {
     "data": {
         "layout-restorer:data": {
             "left": {
                 "collapsed": False,
-                "current": "table-of-contents",
+                "current": CONTENTS,
                 "visible": True,
-                "widgets": ["filebrowser", "running-sessions", "table-of-contents", "extensionmanager.main-view"],
+                "widgets": ["filebrowser", "running-sessions", CONTENTS, "extensionmanager.main-view"],
             },
             "relativeSizes": [0.22, 0.78, 0],
         }
