@@ -47,7 +47,7 @@ def page(browser, address):
 
 
 def test_the_first_notebook_is_open_its_contents_at_the_left_and_nothing_is_asked(page, keep):
-    page.locator(".jp-TableOfContents .jp-tocItem", has_text="Where does it run?").wait_for(state="visible")
+    page.get_by_role("treeitem", name="Where does it run?", exact=True).wait_for(state="visible")
     assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0
     page.screenshot(path=keep("room at 1440.png"))
 
