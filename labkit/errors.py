@@ -39,6 +39,8 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
+from labkit.terminal import printable
+
 # What to try, by AWS's own error code, where the answer is the same whatever the lab was doing.
 HINTS = {
     code: hint
@@ -172,7 +174,8 @@ class LabError(Exception):
     """A mistake or a trouble that a person can do something about.
 
     `where` says what the lab was doing, `aws_said` is AWS's own code and message, `hint` is what to try, `code` is one
-    of the table above, for programs. In a notebook it shows as these lines alone, without a traceback.
+    of the table above, for programs. In a notebook it shows as these lines alone, without a traceback. What somebody
+    else wrote into a name or an answer commands no terminal: as text, control characters are spelt out.
     """
 
     code = "lab-error"
@@ -204,7 +207,7 @@ class LabError(Exception):
         lines += [f"  where:    {self.where}"] if self.where else []
         lines += [f"  AWS said: {self.aws_said}"] if self.aws_said else []
         lines += [f"  try:      {self._hint}"] if self._hint else []
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _render_traceback_(self) -> Sequence[str]:
         """IPython's hook: what a notebook shows instead of a traceback."""

@@ -123,7 +123,7 @@ class TestARun:
             *(
                 slow(moment, number)
                 for moment in (
-                    "labkit.cli:run",
+                    "labkit.cli.lessons:run",
                     "labkit.run.runner:<module>",
                     "labkit.run.remains:_make_folder",
                     "labkit.run.remains:_make_workspace",

@@ -12,10 +12,14 @@ from labkit.errors import LabError, aws_errors
 from labkit.insight.log_lines import Invocation, LogLine, parse_log
 from labkit.lab import Lab
 from labkit.resources.resource import found_or_none
-from labkit.result import Result
+from labkit.result import Result, plain
 from labkit.waiting import wait_until
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+    def as_data(self) -> dict[str, Any]:
+        """Its figures, how it ended, and what it did, in its own words and as the function logged it."""
+        return {**plain(self), "did": self.did, "photos": plain(self.photos)}
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ class FunctionLogs(Result):
                 f"{r.max_memory_mb} of {r.memory_mb} MB" if r.max_memory_mb is not None else "-",
                 r.error or r.did or "-",
             )
+
+    def as_data(self) -> dict[str, Any]:
+        """The function, where it logs, and its invocations."""
+        return {**plain(self), "invocations": [invocation.as_data() for invocation in self.invocations]}
 
 
 def read_logs(lab: Lab, function_name: str, *, since: datetime | timedelta | str | None = None) -> FunctionLogs:
