@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from labkit.result import Result
+from labkit.result import Result, plain
 
 TIMED_OUT = re.compile(r"Task timed out after [\d.]+ seconds")
 # How the runtime logs an exception that the handler let through. (A tab after [ERROR] is the function's own logger.)
@@ -103,6 +103,10 @@ class Invocation(Result):
 
     def headers(self) -> Sequence[str]:
         return ("time (UTC)", "line")
+
+    def as_data(self) -> dict[str, Any]:
+        """Its figures, how it ended, and what it did, in its own words and as the function logged it."""
+        return {**plain(self), "did": self.did, "photos": plain(self.photos)}
 
 
 def parse_log(lines: Iterable[LogLine]) -> tuple[Invocation, ...]:

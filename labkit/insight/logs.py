@@ -17,10 +17,6 @@ from labkit.waiting import wait_until
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-    def as_data(self) -> dict[str, Any]:
-        """Its figures, how it ended, and what it did, in its own words and as the function logged it."""
-        return {**plain(self), "did": self.did, "photos": plain(self.photos)}
-
 
 @dataclass(frozen=True)
 class FunctionLogs(Result):
