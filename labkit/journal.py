@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from labkit.definition import Definition, check_affix
-from labkit.errors import LabError
+from labkit.errors import LabError, file_error
 from labkit.result import counted
 
 LOCKED_S = 30  # longer than any line takes to write
@@ -160,6 +160,7 @@ class Journal:
                 f"Another process has held the lab's journal for more than {LOCKED_S} s.",
                 where=f"waiting for {self.path}.lock",
                 hint="End the other notebook or command, then run this again.",
+                code="waited-too-long",
             ) from error
         except OSError as error:
             raise LabError(
@@ -167,6 +168,7 @@ class Journal:
                 where=str(self.path),
                 hint="Nothing is made that cannot be written down. Free some space, or look at the folder's "
                 "permissions, then run this again.",
+                code=file_error(error).code,
             ) from error
 
     def opened(self) -> Opened | None:
@@ -297,6 +299,7 @@ class Journal:
                 f"The lab's journal cannot be read: {error.strerror or error}.",
                 where=str(self.path),
                 hint="It lists what the lab has made: look at the permissions of the file and its folder.",
+                code="unusable-path",
             ) from error
         return self._read
 

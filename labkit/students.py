@@ -58,11 +58,19 @@ def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNot
     where = "making notebooks for students"
     if folder.resolve() == source.resolve() or source.resolve() in folder.resolve().parents:
         raise LabError(
-            f"{folder} lies in {source}, where the full notebooks are.", where=where, hint="Choose a folder elsewhere."
+            f"{folder} lies in {source}, where the full notebooks are.",
+            where=where,
+            hint="Choose a folder elsewhere.",
+            code="bad-option",
         )
     paths = [path for path in sorted(source.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
     if not paths:
-        raise LabError(f"There are no notebooks in {source}.", where=where, hint="Name the folder that holds them.")
+        raise LabError(
+            f"There are no notebooks in {source}.",
+            where=where,
+            hint="Name the folder that holds them.",
+            code="not-there",
+        )
     left_out = []
     for path in paths:
         notebook: Any = nbformat.read(path, as_version=4)

@@ -207,7 +207,12 @@ def _from_tags(lab: Lab, prefixes: Sequence[str]) -> list[Definition]:
 def _from_journals(lab: Lab, folder: Path) -> list[Definition]:
     """The lab that each journal has opened; of a journal without a definition, by what its topic was named."""
     if not folder.is_dir():
-        raise LabError(f"There is no folder {folder}.", where="grading", hint="Put the students' journals into one.")
+        raise LabError(
+            f"There is no folder {folder}.",
+            where="grading",
+            hint="Put the students' journals into one.",
+            code="not-there",
+        )
     return [_from_journal(lab, Journal(path)) for path in sorted(folder.glob("*.jsonl"))]
 
 

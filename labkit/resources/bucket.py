@@ -331,6 +331,7 @@ class ExistingBucket(Existing, Bucket):
                 f"There is no bucket {self.name} that these credentials can see.",
                 where="looking for the existing bucket",
                 hint="Check the name, or leave it out: the lab then makes a bucket of its own.",
+                code="not-there",
             )
         self.lab.journal.created(*self.key)
         return False

@@ -97,6 +97,7 @@ class Notification(Resource):
                 f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
                 where=f"creating the {self.kind} {self.name}",
                 hint="Another lab works in this bucket: clean that one up first, or open this lab with another bucket.",
+                code="not-this-labs",
             )
         return {**after, "TopicConfigurations": [*others, rule]}
 
