@@ -57,11 +57,13 @@ class Connection:
     def client(self, service: str) -> Any:
         """The boto3 client of a service; one for all, since clients are safe to share between threads."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service, endpoint_url=self.endpoint_url, config=_config(self.where)
-            )
-            self.patience.attach(self._clients[service])
+            self._clients[service] = self._new_client(service)
         return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        client = self.session.client(service, endpoint_url=self.endpoint_url, config=_config(self.where))
+        self.patience.attach(client)
+        return client
 
     @property
     def in_academy(self) -> bool:
@@ -70,8 +72,12 @@ class Connection:
 
     @cached_property
     def limits(self) -> Limits:
-        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone."""
-        return Limits() if self.where == "local" else ask_limits(self.client("lambda"))
+        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone.
+
+        A client has the event handlers that its session had when it was made. This one is made while the lab is still
+        being opened, so it is not kept for the lab's work: what is registered afterwards would not reach it.
+        """
+        return Limits() if self.where == "local" else ask_limits(self._new_client("lambda"))
 
     @cached_property
     def partition(self) -> str:
