@@ -164,7 +164,7 @@ def _wait_until_enabled(trigger: Trigger) -> None:
         state = "not there" if found is None else "not enabled, or not held to the account's limit"
         raise LabError(f"The trigger of {name} is {state}.", where="sending a burst of photos", hint=f"{fix} helps.")
     if found["State"] != "Enabled":
-        trigger.wait_for_state(found["UUID"], "Enabled")
+        trigger.wait_until_enabled(found["UUID"])
 
 
 def _limit(lab: Lab) -> str:
