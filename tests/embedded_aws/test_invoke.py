@@ -83,7 +83,7 @@ def test_a_function_that_is_not_there(aws):
     response = refusal(aws.lam.invoke, FunctionName="nowhere")
     assert response["Error"]["Code"] == "ResourceNotFoundException"
     assert response["Error"]["Message"] == (
-        "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere"
+        "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere:$LATEST"
     )
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 404
 

@@ -69,6 +69,7 @@ class Invocation:
     request_id: str
     event: bytes
     trace_id: str
+    arn: str  # of the function, version or alias, as it was named
     client_context: str | None = None
 
 
@@ -244,7 +245,7 @@ class Environment:
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": self.spec.arn,
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
             "Lambda-Runtime-Trace-Id": invocation.trace_id,
         }
         if invocation.client_context:
