@@ -92,7 +92,7 @@ class EnvironmentPool:
 
         `arn` is what the caller has named: the function, a version or an alias.
         """
-        invocation = Invocation(request_id or str(uuid.uuid4()), event, _trace_id(), arn, client_context)
+        invocation = Invocation(request_id or str(uuid.uuid4()), event, trace_id(), arn, client_context)
         with self._slot(function):
             return self._run(function, invocation)
 
@@ -135,7 +135,8 @@ class EnvironmentPool:
                 try:
                     environment = self._cold(spec, codes_of(function), log, request_id, began)
                 except InitFailed as failed:
-                    return Result(request_id, failed.outcome, log.tail())
+                    outcome = failed.outcome.of(request_id) if failed.ended else failed.outcome
+                    return Result(request_id, outcome, log.tail())
             try:
                 outcome = environment.invoke(invocation)
             except NotDelivered:
@@ -326,5 +327,9 @@ def _init_failure(error: str, message: str, log: LogStream) -> InitFailed:
     return InitFailed(Outcome.failure(error, message))
 
 
-def _trace_id() -> str:
+def trace_id() -> str:
+    """Return a new X-Ray trace, of which nothing is kept.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+    """
     return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"

@@ -126,7 +126,8 @@ def _send(function: Function, target: str, text: str, attributes: dict[str, tupl
         invoke_later(target, text.encode())
     elif service == "sqs" and (queue := find_queue(target)) is not None:
         kept = {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in attributes.items()}
-        sqs_backends[account][region].send_message(queue.name, text, kept)
+        trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": pool.trace_id()}}
+        sqs_backends[account][region].send_message(queue.name, text, kept, system_attributes=trace)
     elif service == "sns" and (topic := sns_backends[account][region].topics.get(target)) is not None:
         told = {name: {"Type": kind, "Value": value} for name, (kind, value) in attributes.items()}
         topic.publish(text, message_attributes=told)
