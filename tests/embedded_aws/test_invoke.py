@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from account import GATE, Gate, until
 from botocore.exceptions import ClientError
+from refused import refused
 
 ECHO = "def handler(event, context): return event"
 
 
 def refusal(call, **arguments):
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as caught:
         call(**arguments)
-    return refused.value.response
+    return caught.value.response
 
 
 def test_an_event_comes_back(aws):
@@ -134,3 +135,14 @@ def test_more_than_the_reserved_concurrency_is_throttled(aws):
     assert (response["Error"]["Code"], response["Error"]["Message"]) == ("TooManyRequestsException", "Rate Exceeded.")
     assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 429
+
+
+@pytest.mark.filterwarnings("ignore")  # botocore warns that it is deprecated
+def test_the_older_way_to_invoke_asynchronously(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html"""
+    function = aws.function("def handler(event, context): print('GOT', event)")
+    assert aws.lam.invoke_async(FunctionName=function, InvokeArgs=b'{"n": 1}')["Status"] == 202
+    until(lambda: any("GOT {'n': 1}" in message for message in aws.messages(function)))
+    status, code, words = refused(aws.lam.invoke_async, FunctionName="nowhere", InvokeArgs=b"{}")
+    assert (status, code) == (404, "ResourceNotFoundException")
+    assert words == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere"

@@ -1,4 +1,4 @@
-"""What hangs on a function: tags, settings of asynchronous invocations, and the URL that it has not.
+"""What hangs on a function: tags, settings of asynchronous invocations, mappings, and the URL that it has not.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
@@ -197,3 +197,45 @@ class TestUrls:
             assert refused(call, FunctionName=name) == gone
         answer = 404, "ResourceNotFoundException", "Function does not exist"
         assert refused(aws.lam.create_function_url_config, FunctionName="none", AuthType="NONE") == answer
+
+
+class TestMappings:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html"""
+
+    def test_a_mapping_made_disabled_is_disabled_at_once(self, aws):
+        _, queue = aws.queue()
+        made = aws.lam.create_event_source_mapping(
+            FunctionName=aws.function("def handler(e, c): pass"), EventSourceArn=queue, Enabled=False
+        )
+        assert made["State"] == "Disabled"
+        enabled = aws.lam.update_event_source_mapping(UUID=made["UUID"], Enabled=True)
+        assert enabled["State"] == "Enabling"
+
+    def test_a_mapping_names_its_function_as_it_was_named(self, aws):
+        source = "def handler(e, c): print('GOT', c.invoked_function_arn)"
+        name = aws.function(source, Publish=True)
+        alias = aws.lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
+        url, queue = aws.queue()
+        uuid = aws.mapping(f"{name}:live", queue)
+        assert aws.lam.get_event_source_mapping(UUID=uuid)["FunctionArn"] == alias
+        aws.sqs.send_message(QueueUrl=url, MessageBody="m")
+        until(lambda: any(f"GOT {alias}" in message for message in aws.messages(name)))
+        other = aws.function(source)
+        aws.lam.update_event_source_mapping(UUID=uuid, FunctionName=other)
+        (listed,) = aws.lam.list_event_source_mappings(FunctionName=other)["EventSourceMappings"]
+        assert listed["FunctionArn"].endswith(f":{other}")
+        assert aws.lam.list_event_source_mappings(FunctionName=name)["EventSourceMappings"] == []
+
+    def test_a_list_of_mappings_comes_in_pages(self, aws):
+        name = aws.function("def handler(e, c): pass")
+        made = set()
+        for _ in range(3):
+            _, queue = aws.queue()
+            made.add(aws.lam.create_event_source_mapping(FunctionName=name, EventSourceArn=queue)["UUID"])
+        pages = list(
+            aws.lam.get_paginator("list_event_source_mappings").paginate(
+                FunctionName=name, PaginationConfig={"PageSize": 2}
+            )
+        )
+        assert [len(page["EventSourceMappings"]) for page in pages] == [2, 1]
+        assert {one["UUID"] for page in pages for one in page["EventSourceMappings"]} == made

@@ -42,6 +42,7 @@ _LAXER = {
     ("lambda", "CompatibleRuntimes"),
     # Any text is a body: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     ("lambda", "Payload"),
+    ("lambda", "InvokeArgs"),
 }
 
 # Shapes whose enum has words of its own, or is taken in either case: S3's events, and the names in its filters.

@@ -113,7 +113,7 @@ class AliasResponses(LambdaRequests):
         for other in weights:
             if version == LATEST:
                 words = "$LATEST is not supported for an alias pointing to more than 1 version"
-                raise AwsError("InvalidParameterValueException", words)
+                raise AwsError("InvalidParameterValueException", words, Type=None)
             if other == version:
                 words = f"Function version {other} is already included in routing configuration."
                 raise AwsError("InvalidParameterValueException", f"Invalid function version {other}. {words}")

@@ -208,7 +208,8 @@ def _check_concurrency(operation: Operation) -> None:
     )
     if account - others - operation.get("ReservedConcurrentExecutions") < unreserved:
         words = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-        raise _invalid(f"{words}below its minimum value of [{unreserved}].")
+        message = f"{words}below its minimum value of [{unreserved}]."
+        raise AwsError("InvalidParameterValueException", message, Type=None)
 
 
 # --- event source mappings -----------------------------------------------------------------------------------------

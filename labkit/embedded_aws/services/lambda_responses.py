@@ -147,6 +147,18 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, TagRe
         mapping = self.backend.create_event_source_mapping(self.json_body)
         return 202, {"status": "202"}, json.dumps(mapping.get_configuration())
 
+    def list_event_source_mappings(self) -> str:
+        """ListEventSourceMappings."""
+        queue, name = self.asked.get("EventSourceArn", ""), self.asked.get("FunctionName", "")
+        mappings = self.backend.list_event_source_mappings(queue, name)
+        return self.page("EventSourceMappings", [mapping.get_configuration() for mapping in mappings])
+
+    def invoke_async(self) -> TYPE_RESPONSE:
+        """InvokeAsync, as before there was Invoke."""
+        self.function(self.named)
+        self.backend.invoke_later(self.named, self._event("Event"))
+        return answer({"Status": 202}, 202)
+
     def invoke(self) -> TYPE_RESPONSE:
         """Invoke: RequestResponse, Event or DryRun."""
         named = self.named
