@@ -177,4 +177,5 @@ def test_an_event_that_fails_goes_to_the_dead_letter_queue_of_the_function(aws):
     message = until(lambda: aws.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"))[0]
     assert json.loads(message["Body"]) == {"n": 1}
     assert message["MessageAttributes"]["ErrorMessage"]["StringValue"] == "'x'"
+    assert message["MessageAttributes"]["ErrorCode"] == {"DataType": "Number", "StringValue": "200"}
     assert set(message["MessageAttributes"]) == {"RequestID", "ErrorCode", "ErrorMessage"}

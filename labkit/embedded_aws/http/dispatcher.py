@@ -206,7 +206,9 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     """
     body = environ["wsgi.input"]
     if not _is_beyond_the_model(service, environ):
-        check(read_operation(service, environ))
+        operation = read_operation(service, environ)
+        check(operation)
+        request_context.operation.set(operation)
     for attempt in range(_MOST_ATTEMPTS):
         body.seek(0)
         try:

@@ -24,6 +24,9 @@ from werkzeug.exceptions import NotFound
 from labkit.embedded_aws.http.errors import AwsError, protocol
 from labkit.embedded_aws.state import ACCOUNT, REGION
 
+_MOST_LAMBDA_BYTES = (
+    70_167_211  # of one request: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+)
 _NOT_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
@@ -106,6 +109,9 @@ class _LenientQueryParser(QueryParser):
 
 def _read_rest_json(service: str, environ: dict[str, Any]) -> Operation:
     request, model, parameters = _routed(service, environ)
+    if int(environ["CONTENT_LENGTH"] or 0) > _MOST_LAMBDA_BYTES:
+        words = f"Request must be smaller than {_MOST_LAMBDA_BYTES} bytes for the {model.name} operation"
+        raise AwsError("RequestEntityTooLargeException", words, 413)
     body = model.input_shape.serialization.get("payload") if model.input_shape else None
     members = {} if body else _json_object(environ)
     for name, shape in (model.input_shape.members if model.input_shape else {}).items():
@@ -117,13 +123,10 @@ def _read_rest_json(service: str, environ: dict[str, Any]) -> Operation:
 def _beside_the_body(shape: Any, name: str, request: Request, parameters: dict[str, Any]) -> Any:
     """Return what path, query or a header say of a member, None if nothing."""
     location, wire = shape.serialization.get("location"), shape.serialization.get("name", name)
-    if location == "uri":
-        return parameters.get(wire)
     if location == "querystring" and shape.type_name == "list":
         return request.args.getlist(wire) or None
-    if location not in ("querystring", "header"):
-        return None
-    text = request.args.get(wire) if location == "querystring" else request.headers.get(wire)
+    beside: dict[str, Any] = {"uri": parameters, "querystring": request.args, "header": request.headers}
+    text = beside.get(location, {}).get(wire)
     if text is None:
         return None
     if shape.type_name in ("integer", "long") and text.lstrip("-").isdecimal():

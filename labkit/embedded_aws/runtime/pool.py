@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
 from labkit.embedded_aws import roles, settings
@@ -80,11 +80,21 @@ class EnvironmentPool:
         threading.Thread(target=self._retire_idle, name="retire-idle", daemon=True).start()
 
     def run(
-        self, function: LambdaFunction, event: bytes, *, request_id: str = "", client_context: str | None = None
+        self,
+        function: LambdaFunction,
+        event: bytes,
+        *,
+        arn: str,
+        request_id: str = "",
+        client_context: str | None = None,
     ) -> Result:
-        """Run one event, in a warm environment if there is one. Raises Throttled at the reserved concurrency."""
+        """Run one event, in a warm environment if there is one. Raises Throttled at the reserved concurrency.
+
+        `arn` is what the caller has named: the function, a version or an alias.
+        """
+        invocation = Invocation(request_id or str(uuid.uuid4()), event, trace_id(), arn, client_context)
         with self._slot(function):
-            return self._run(function, event, request_id or str(uuid.uuid4()), client_context)
+            return self._run(function, invocation)
 
     def prepare(self, name: str, code: bytes) -> None:
         """Unpack a function's new code, so that the first event does not wait for it; raises BadZip."""
@@ -113,8 +123,8 @@ class EnvironmentPool:
             with self._lock:
                 self._busy[name] -= 1
 
-    def _run(self, function: LambdaFunction, event: bytes, request_id: str, context: str | None) -> Result:
-        invocation = Invocation(request_id, event, _trace_id(), context)
+    def _run(self, function: LambdaFunction, invocation: Invocation) -> Result:
+        request_id = invocation.request_id
         while True:
             began = time.time()  # before the function is read: who changes it meanwhile changes it after this
             spec = spec_of(function)
@@ -125,7 +135,8 @@ class EnvironmentPool:
                 try:
                     environment = self._cold(spec, codes_of(function), log, request_id, began)
                 except InitFailed as failed:
-                    return Result(request_id, failed.outcome, log.tail())
+                    outcome = failed.outcome.of(request_id) if failed.ended else failed.outcome
+                    return Result(request_id, outcome, log.tail())
             try:
                 outcome = environment.invoke(invocation)
             except NotDelivered:
@@ -250,9 +261,8 @@ Codes = tuple[bytes, ...]  # the zips that an environment is made from: the func
 
 def codes_of(function: LambdaFunction) -> Codes:
     """Return the function's zip and those of its layers."""
-    backend = lambda_backends[function.account_id][function.region]
-    layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
-    return function.code_bytes, *(layer.code_bytes for layer in layers if layer is not None)
+    layers: Codes = function.layer_codes  # type: ignore[attr-defined]  # of services/lambda_function.py
+    return function.code_bytes, *layers
 
 
 _pool: list[EnvironmentPool] = []
@@ -317,5 +327,9 @@ def _init_failure(error: str, message: str, log: LogStream) -> InitFailed:
     return InitFailed(Outcome.failure(error, message))
 
 
-def _trace_id() -> str:
+def trace_id() -> str:
+    """Return a new X-Ray trace, of which nothing is kept.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+    """
     return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"

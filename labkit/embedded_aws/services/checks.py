@@ -35,6 +35,8 @@ def check(operation: Operation) -> None:
     if (before := _BEFORE_THE_MODEL.get(operation.service)) is not None:
         before(operation)
     check_model(operation)
+    if operation.service == "lambda":
+        lambda_checks.check_function(operation)
     _check_token(operation)
     limit = _LIMITS.get(operation.service, {}).get(operation.name)
     if limit is not None:
@@ -57,7 +59,7 @@ _TOKENS = {
 
 # What AWS looks at first.
 _BEFORE_THE_MODEL: dict[str, Callable[[Operation], None]] = {
-    "lambda": lambda_checks.check_function,
+    "lambda": lambda_checks.check_layer_runtimes,
     "sns": sns_checks.check_arns,
     "sqs": sqs_checks.check_queue,
 }

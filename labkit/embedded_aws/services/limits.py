@@ -72,6 +72,10 @@ LARGEST_ENVIRONMENT_BYTES = 4_096
 MOST_LAYERS = 5
 MOST_CODE_BYTES = 80_530_636_800  # of all functions, their versions and all layers: 75 GB
 UNRESERVED_CONCURRENCY = (1_000, 100)  # of an account, and what has to be left of it
+# https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html
+MOST_TAGS = 50
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
+LONGEST_EVENT_AGE_SECONDS = 21_600
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",

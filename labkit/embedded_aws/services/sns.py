@@ -18,7 +18,7 @@ from moto.sns import models as sns_models
 
 from labkit.embedded_aws.http.request_context import trace_attributes
 from labkit.embedded_aws.services import sqs
-from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
+from labkit.embedded_aws.services.lambda_permissions import invoke_later, may_invoke
 
 
 class Topic(sns_models.Topic):
@@ -93,11 +93,9 @@ class Subscription(sns_models.Subscription):
         return sqs.deliver(arn, body, service="sns.amazonaws.com", source=self.topic.arn, **more)
 
     def _deliver_to_function(self, sent: Sent) -> bool:
-        function = find_function(self.endpoint)
-        if function is None or not may_invoke("sns.amazonaws.com", self.endpoint, source=self.topic.arn):
+        if not may_invoke("sns.amazonaws.com", self.endpoint, source=self.topic.arn):
             return False
-        function.invoke_later(json.dumps(function_event(self, sent)).encode())  # type: ignore[attr-defined]
-        return True
+        return invoke_later(self.endpoint, json.dumps(function_event(self, sent)).encode())
 
 
 @dataclass(frozen=True)
