@@ -145,7 +145,7 @@ def own(modules: set[str]) -> set[str]:
 FLOORS = (
     ("policy", "zip_rules"),
     ("embedded_aws",),
-    ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "terminal", "waiting"),
+    ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "terminal", "waiting"),
     ("packages", "samples"),
     ("branch", "connection", "definition", "journal"),
     ("lab",),

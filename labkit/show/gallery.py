@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 from PIL import Image
 
+from labkit import pictures
 from labkit.show.picture import CAPTION_WIDTH, Picture, Shown
-from labkit.steps.validate import Photo, Results, upright
+from labkit.steps.validate import Photo, Results
 
 PAGE, TALLEST = 900, 420  # pixels; what all pictures together may take in width, and each in height
 SHARPER = 1.5  # pixels in the file for each on the page: crisp on fine screens, still small
@@ -43,25 +43,19 @@ def _scale(photos: Sequence[Photo]) -> float:
 
 
 def _scaled(photo: Photo, scale: float) -> Image.Image:
-    picture = upright(photo.data).convert("RGB")
+    picture = pictures.upright(photo.data, photo.key)
     scale = min(1.0, scale)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _encoded(pictures: list[Image.Image]) -> list[bytes]:
+def _encoded(small: list[Image.Image]) -> list[bytes]:
     """JPEGs that keep to the budget together, at the best quality that does."""
     for quality in QUALITIES:
-        files = [_jpeg(picture, quality) for picture in pictures]
+        files = [pictures.as_jpeg(picture, quality) for picture in small]
         if sum(map(len, files)) <= BUDGET:
             break
     return files
-
-
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, optimize=True)
-    return file.getvalue()
 
 
 def _caption(results: Results, scale: float) -> str:
