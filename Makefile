@@ -1,6 +1,6 @@
 # Every command works from a fresh clone: the first one makes .venv and installs the project into it.
 #   make lab         run the whole lab on the embedded AWS, without opening anything
-#   make notebooks   open JupyterLab at the first notebook
+#   make notebooks   open JupyterLab in my-lab, a working copy that git leaves alone
 #   make test        the tests (under ten minutes);   make test-all   with browser, load and second emulator
 #   make site        the executed notebooks and the documents as a site, in _build/site
 #   make lint        style and types;                 make clean      remove what can be made again
@@ -20,9 +20,8 @@ PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 lab: .venv/ready
 	@$(VENV_PYTHON) -m labkit run
 
-# Only this environment's kernel may be found, whatever others the user has installed.
 notebooks: .venv/ready
-	@JUPYTER_PATH= JUPYTER_PREFER_ENV_PATH=1 $(VENV_PYTHON) -m jupyterlab notebooks/00_check_your_lab.ipynb
+	@$(VENV_PYTHON) -m labkit start my-lab
 
 test: .venv/ready
 	@$(PYTEST) -m "not slow"

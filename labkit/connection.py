@@ -24,14 +24,14 @@ from botocore.utils import is_valid_endpoint_url
 from labkit import embedded_aws
 from labkit.calls import CallLog
 from labkit.errors import LabError, aws_errors
+from labkit.limits import Limits, ask_limits
 from labkit.patience import Patience
+from labkit.sign_in import sign_in
 
 PLACES = ("local", "endpoint", "aws")
 LOCAL_FOLDER = Path(".labkit") / "local"  # the embedded AWS's own folder in a workspace
 DEFAULT_REGION = "us-east-1"
 REGIONAL_SERVICES = ("s3", "sns", "sqs", "lambda", "logs")  # IAM is one for all regions
-# How the services say that temporary credentials have run out.
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Connection:
     endpoint_url: str | None = None
     instance: str | None = None  # one run of the embedded AWS; another one has forgotten everything
     profile: str | None = None
+    caller: str = ""  # the ARN of whose credentials these are
     calls: CallLog = field(default_factory=CallLog)
     patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -52,8 +53,6 @@ class Connection:
     def __post_init__(self) -> None:
         """Record calls from the first one on."""
         self.calls.attach(self.session)
-        if self.where != "local":  # where credentials are made up they can't run out
-            self.session.events.register("after-call.*.*", _tell_expired)
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service; one for all, since clients are safe to share between threads."""
@@ -63,6 +62,16 @@ class Connection:
             )
             self.patience.attach(self._clients[service])
         return self._clients[service]
+
+    @property
+    def in_academy(self) -> bool:
+        """Whether the credentials are those that AWS Academy and its Learner Labs hand out."""
+        return ":assumed-role/voclabs/" in self.caller
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone."""
+        return Limits() if self.where == "local" else ask_limits(self.client("lambda"))
 
     @cached_property
     def partition(self) -> str:
@@ -118,10 +127,8 @@ def _connect_endpoint(endpoint_url: str | None, profile: str | None, region: str
         )
     region = region or DEFAULT_REGION
     # Without a profile: the key pair that emulators take for their root user, useless anywhere else.
-    session = (
-        boto3.Session(profile_name=profile, region_name=region) if profile else _blind_session(region, "test", "test")
-    )
-    account = _account_of(session, endpoint_url, "endpoint")
+    session = sign_in(_core(profile), region) if profile else _blind_session(region, "test", "test")
+    account, _ = _whose(session, endpoint_url, "endpoint")
     return Connection("endpoint", session, region, account, endpoint_url, profile=profile)
 
 
@@ -143,18 +150,14 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             code="bad-option",
         )
     _refuse_overrides({name: url for name, url in sorted(os.environ.items()) if name.startswith("AWS_ENDPOINT_URL")})
-    try:
-        core = botocore.session.Session(profile=profile)
-        _refuse_overrides(_configured_overrides(core))
-        session = boto3.Session(botocore_session=core, region_name=region)
-    except BotoCoreError as error:
-        hint = "`aws configure list-profiles` lists them."
-        raise LabError(str(error), where=where, hint=hint, code="bad-configuration") from error
+    core = _core(profile)
+    _refuse_overrides(_configured_overrides(core))
+    session = sign_in(core, region)
     if not session.region_name:
         hint = 'Say which, for example region="us-east-1".'
         raise LabError("No region is chosen.", where=where, hint=hint, code="bad-option")
     _require_services(session, where)
-    found = _account_of(session, None, "aws")
+    found, caller = _whose(session, None, "aws")
     if found != account:
         raise LabError(
             f"These credentials belong to account {found}, you named {account}. Nothing was touched.",
@@ -162,7 +165,18 @@ def _connect_aws(account: str | None, profile: str | None, region: str | None) -
             hint="Choose the right profile, or name the other account if that is what you want.",
             code="bad-option",
         )
-    return Connection("aws", session, session.region_name, account, profile=profile)
+    return Connection("aws", session, session.region_name, account, profile=profile, caller=caller)
+
+
+def _core(profile: str | None) -> botocore.session.Session:
+    """botocore's session of a profile, its files read. Raises LabError if there is no such profile."""
+    core = botocore.session.Session(profile=profile)
+    try:
+        core.get_scoped_config()
+    except BotoCoreError as error:
+        hint = "`aws configure list-profiles` lists them."
+        raise LabError(str(error), where="opening the lab", hint=hint, code="bad-configuration") from error
+    return core
 
 
 def _refuse_overrides(overrides: Mapping[str, str]) -> None:
@@ -208,26 +222,13 @@ def _require_services(session: boto3.Session, where: str) -> None:
         )
 
 
-def _tell_expired(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
-    """After every call: credentials that ran out are told as such, whatever the lab was doing."""
-    error = parsed.get("Error", {})
-    # S3 answers a HEAD request without a body, so without a reason: the status is all there is.
-    silent = error.get("Code") == "400" and model.name.startswith("Head")
-    if error.get("Code") in EXPIRED or silent:
-        raise LabError(
-            "Your credentials have expired." + (" (S3 gave no reason; this is the usual one.)" if silent else ""),
-            where=f"{model.service_model.service_name}: {model.name}",
-            aws_said=f"{error.get('Code')}: {error.get('Message')}",
-            hint="Sign in again, run the cell with open_lab() again, then this one: the journal knows how far it came.",
-            code="no-credentials",
-        )
-
-
-def _account_of(session: boto3.Session, endpoint_url: str | None, where: str) -> str:
-    client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
+def _whose(session: boto3.Session, endpoint_url: str | None, where: str) -> tuple[str, str]:
+    """The account and the ARN of whose credentials these are."""
     with aws_errors(f"asking whose credentials these are ({where})"):
+        client = session.client("sts", endpoint_url=endpoint_url, config=_config(where))
         try:
-            return str(client.get_caller_identity()["Account"])
+            answer = client.get_caller_identity()
+            return str(answer["Account"]), str(answer.get("Arn", ""))
         except BotoCoreError as error:
             if where != "endpoint":
                 raise

@@ -20,7 +20,9 @@ from labkit.settings import (
     FUNCTION_TIMEOUT_S,
     FUNCTIONS,
     INGEST_FOLDER,
+    LEAST_MAX_CONCURRENCY,
     PROJECT_TAG,
+    ROOMY_CONCURRENCY,
     VISIBILITY_FACTOR,
     FunctionSettings,
 )
@@ -39,7 +41,8 @@ class Definition:
     `suffix` sets topic, bucket and roles apart, as in the original; where others work too (a real account, someone
     else's endpoint) every name carries it. `prefix` is the student's, empty for a lab that is alone. `bucket` and
     `role_arn` are existing ones to work with, which are never deleted. `runtime` is the Lambda runtime to build for;
-    None is this machine's own Python, as the embedded AWS runs it.
+    None is this machine's own Python, as the embedded AWS runs it. `concurrency` is how many invocations the account
+    ran at once when the lab was opened first; None where nobody said.
     """
 
     suffix: str
@@ -56,6 +59,7 @@ class Definition:
     functions: tuple[FunctionSettings, ...] = FUNCTIONS
     function_timeout_s: int = FUNCTION_TIMEOUT_S
     function_memory_mb: int = FUNCTION_MEMORY_MB
+    concurrency: int | None = None
 
     @property
     def shared(self) -> bool:
@@ -101,6 +105,13 @@ class Definition:
     def visibility_timeout_s(self) -> int:
         """How long a received message stays hidden from other receivers, in seconds."""
         return VISIBILITY_FACTOR * self.function_timeout_s
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """How many invocations each trigger may start at once; None where the account has room for a lesson."""
+        if self.concurrency is None or self.concurrency >= ROOMY_CONCURRENCY:
+            return None
+        return max(LEAST_MAX_CONCURRENCY, self.concurrency // len(self.functions))
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this lab's account and region."""
@@ -232,6 +243,8 @@ def checked(definition: Definition) -> Definition:
     check_affix("suffix", definition.suffix)
     _check_number("function_timeout_s", definition.function_timeout_s, TIMEOUTS_S, "seconds")
     _check_number("function_memory_mb", definition.function_memory_mb, MEMORIES_MB, "MB")
+    if definition.concurrency is not None:
+        _check_number("concurrency", definition.concurrency, range(1_000_000), "numbers")
     for function in definition.functions:
         if function.folder.startswith(INGEST_FOLDER) or not function.folder.endswith("/"):
             raise LabError(

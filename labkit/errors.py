@@ -43,6 +43,8 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
+from labkit.terminal import printable
+
 # What to try, by AWS's own error code, where the answer is the same whatever the lab was doing.
 HINTS = {
     code: hint
@@ -77,9 +79,21 @@ BOTO3_ERRORS = (
         "boto3 has no valid credentials",
         "Sign in (`aws sso login --profile NAME`, or a new key from the lab's page), run the cell with open_lab() "
         "again, then this one: the journal knows how far it came.",
-        "CredentialRetrievalError LoginError MetadataRetrievalError MissingDependencyException NoAuthTokenError "
-        "NoCredentialsError PartialCredentialsError RefreshWithMFAUnsupportedError SSOError TokenRetrievalError "
-        "UnknownCredentialError UnknownTokenProviderError",
+        "CredentialRetrievalError LoginError MetadataRetrievalError NoAuthTokenError NoCredentialsError "
+        "PartialCredentialsError SSOError TokenRetrievalError UnknownCredentialError UnknownTokenProviderError",
+    ),
+    (
+        "no-credentials",
+        "The session that you gave a one-time code for has ended",
+        "Run the cell with open_lab() again: it asks for a new code. Then run this one.",
+        "RefreshWithMFAUnsupportedError",
+    ),
+    (
+        "no-credentials",
+        "boto3 lacks a part that this way to sign in needs",
+        "Type `pip install 'labkit[login]'` (in a checkout: `.venv/bin/pip install -e '.[login]'`), then restart the "
+        "kernel.",
+        "MissingDependencyException",
     ),
     (
         "bad-configuration",
@@ -164,7 +178,8 @@ class LabError(Exception):
     """A mistake or a trouble that a person can do something about.
 
     `where` says what the lab was doing, `aws_said` is AWS's own code and message, `hint` is what to try, `code` is one
-    of the table above, for programs. In a notebook it shows as these lines alone, without a traceback.
+    of the table above, for programs. In a notebook it shows as these lines alone, without a traceback. What somebody
+    else wrote into a name or an answer commands no terminal: as text, control characters are spelt out.
     """
 
     code = "lab-error"
@@ -196,7 +211,7 @@ class LabError(Exception):
         lines += [f"  where:    {self.where}"] if self.where else []
         lines += [f"  AWS said: {self.aws_said}"] if self.aws_said else []
         lines += [f"  try:      {self._hint}"] if self._hint else []
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _render_traceback_(self) -> Sequence[str]:
         """IPython's hook: what a notebook shows instead of a traceback."""

@@ -91,6 +91,13 @@ class Lab(Result):
         yield "functions run on", f"{self.target.runtime}, {self.target.architecture}"
         yield "boto3, Pillow", f"{boto3.__version__}, {pillow_version}"
 
+    def as_data(self) -> dict[str, Any]:
+        """What the lab is and where it runs."""
+        at = self.connection
+        place = {"where": at.where, "endpoint": at.endpoint_url, "account": at.account, "region": at.region}
+        names = {"lab": self.definition.lab_id, "prefix": self.definition.prefix, "suffix": self.definition.suffix}
+        return {**names, **place, "runtime": self.target.runtime, "architecture": self.target.architecture}
+
 
 def open_lab(
     where: str | None = None,
@@ -232,6 +239,7 @@ def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
     defaults: dict[str, Any] = {
         "suffix": "".join(secrets.choice(ALPHABET) for _ in range(5)),
         "runtime": Target.newest().runtime if shared else None,
+        "concurrency": connection.limits.concurrency,
     }
     place = {
         "where": connection.where,
@@ -272,11 +280,14 @@ def _option(name: str, given: object) -> str:
     return str(given).zfill(12) if name == "account" and isinstance(given, int) else str(given)
 
 
-def find_workspace() -> Path:
-    """The folder that holds `.labkit/`: LABKIT_WORKSPACE, or the project around the current folder, or that folder."""
+def find_workspace(here: Path | None = None) -> Path:
+    """The folder that holds `.labkit/`: LABKIT_WORKSPACE, or the project around a folder, or that folder.
+
+    It is the current folder, unless another is given.
+    """
     if named := os.environ.get("LABKIT_WORKSPACE"):
         return Path(named)
-    here = Path.cwd()
+    here = here or Path.cwd()
     for folder in (here, *here.parents):
         if (folder / ".labkit").is_dir() or ((folder / "notebooks").is_dir() and (folder / "labkit").is_dir()):
             return folder

@@ -11,16 +11,18 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from html import escape
 from typing import Any, Literal, TypeVar, overload
+
+from labkit.columns import Columns
+from labkit.terminal import printable
 
 # The mime type under which a check's outcome is kept in an executed notebook, for the run's summary.
 CHECKS_MIME = "application/vnd.labkit.checks+json"
 # JupyterLab, Notebook, nbconvert and Sphinx typeset what stands between two dollar signs, prices too, but not inside an
 # element of the class that their MathJax leaves alone: https://docs.mathjax.org/en/latest/options/document.html
 NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
-# Controls but for tab and line feed, and the marks that turn the direction of writing.
-_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 Item = TypeVar("Item")
 # From the best to the worst: as the step made it; photos get through, and it is otherwise than the step made it; photos
@@ -31,11 +33,6 @@ Verdict = Literal["works", "different", "risky", "underway", "missing", "broken"
 def counted(count: int, thing: str) -> str:
     """`1 thing`, `2 things`, `1,200 things`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    r"""The text with every control character spelt out, as `\x1b`: a terminal obeys nothing of it."""
-    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Html(str):
@@ -54,16 +51,20 @@ def html_prose(text: str) -> Html:
 
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A plain table in columns; a cell of several lines makes its row as high."""
-    cells = [[str(cell).split("\n") for cell in row] for row in [headers, *rows]]
-    widths = [max(len(line) for row in cells for line in row[i]) for i in range(len(headers))]
-    lines = [line for row in cells for line in _row_of_text(row, widths)]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    return str(Columns.of(headers, rows))
 
 
-def _row_of_text(row: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
-    for n in range(max(map(len, row))):
-        words = [cell[n] if n < len(cell) else "" for cell in row]
-        yield "  ".join(word.ljust(width) for word, width in zip(words, widths, strict=True)).rstrip()
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: of dataclasses the fields that they show, times in ISO 8601, paths as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr}
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
@@ -84,7 +85,8 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, capt
 class Result:
     """A frozen dataclass that shows itself; `sentence` and `rows` are what a subclass gives.
 
-    One that looks different gives `_text` and `_html` as well, and is still shown through `str` and the mime bundle.
+    One that looks different gives `pieces` (or, if no command shows it, `_text`) and `_html` as well, and is still
+    shown through `str`, a terminal and the mime bundle.
     """
 
     def sentence(self) -> str:
@@ -103,13 +105,24 @@ class Result:
         """The rows of the table; by default none."""
         return ()
 
+    def pieces(self) -> Iterable[str | Columns]:
+        """Its words and tables, in order: what the plain text puts together, and a terminal lays out for its width."""
+        yield self.sentence()
+        for said in self.console():
+            yield f'The console says: "{said}"'
+        if rows := [tuple(row) for row in self.rows()]:
+            yield Columns.of(self.headers(), rows)
+
+    def as_data(self) -> dict[str, Any]:
+        """The same as plain data, for JSON: the fields that it shows, unless a subclass says it better."""
+        data: dict[str, Any] = plain(self)
+        return data
+
     def __str__(self) -> str:
         return printable(self._text())
 
     def _text(self) -> str:
-        parts = [self.sentence(), *(f'The console says: "{said}"' for said in self.console())]
-        rows = [tuple(row) for row in self.rows()]
-        return "\n".join(parts + ([text_table(self.headers(), rows)] if rows else []))
+        return "\n".join(map(str, self.pieces()))
 
     def _html(self) -> str:
         said = "".join(f"<p>The console says: <q>{html_text(words)}</q></p>" for words in self.console())
@@ -238,12 +251,12 @@ class Checks(Result):
             row = (check.subject, check.result, check.expected, check.found)
             yield row if self.passed else (*row, "" if check.passed else check.hint)
 
-    def _text(self) -> str:
-        blocks = [f"{'✓' if self.passed else '✗'} {self.sentence()}"]
+    def pieces(self) -> Iterable[str | Columns]:
+        """How many passed; and of each line that failed all there is to say."""
+        yield f"{'✓' if self.passed else '✗'} {self.sentence()}"
         for check in self.failures():
-            lines = (f"  {name:<11}  {words}" for name, words in check.details())
-            blocks.append("\n".join([f"{check.result}: {check.subject}", *lines]))
-        return "\n\n".join(blocks)
+            yield f"\n{check.result}: {check.subject}"
+            yield Columns.of((), check.details(), indent=2)
 
     def _html(self) -> str:
         mark = "✓" if self.passed else "✗"

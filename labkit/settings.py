@@ -30,6 +30,11 @@ VISIBILITY_FACTOR = 6
 # AWS's advice: at least five, so that a passing fault (throttling) does not send a good photo to the dead letters.
 MAX_RECEIVE_COUNT = 5
 DEAD_LETTER_RETENTION_S = 1209600  # dead letters wait for a person: as long as SQS can keep them, 14 days
+# What AWS keeps free of reservations in an account of the usual size. New accounts and class labs often have ten in
+# all; pollers that are turned away there send good photos to the dead letters.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+ROOMY_CONCURRENCY = 100
+LEAST_MAX_CONCURRENCY = 2  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 BATCH_SIZE = 1  # the original's: one photo an invocation, so that the logs read one to one
 PARTIAL_BATCH = "ReportBatchItemFailures"
 LOG_RETENTION_DAYS = 1  # a lesson's logs need not outlive the lesson

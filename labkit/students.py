@@ -42,6 +42,10 @@ class StudentNotebooks(Result):
         """One row a notebook."""
         return self.left_out
 
+    def as_data(self) -> dict[str, Any]:
+        """The folder, and each notebook with how many answers it leaves out."""
+        return {"folder": str(self.folder), "notebooks": [{"name": n, "left_out": count} for n, count in self.left_out]}
+
 
 def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNotebooks:
     """Write the student's version of every notebook in `source` (and its subfolders) into `folder`.

@@ -13,8 +13,9 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(autouse=True, scope="session")
 def no_ambient_settings():
-    """No test may depend on, or reach, what the developer's own environment says about AWS or the lab."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "LABKIT_")) and "TEST" not in name]:
+    """No test may depend on, or reach, what the developer's own environment says about AWS, the lab or the terminal."""
+    ours = ("AWS_", "LABKIT_", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+    for name in [name for name in os.environ if name.startswith(ours) and "TEST" not in name]:
         del os.environ[name]
 
 

@@ -123,7 +123,7 @@ class TestARun:
             *(
                 slow(moment, number)
                 for moment in (
-                    "labkit.cli:run",
+                    "labkit.cli.lessons:run",
                     "labkit.run.runner:<module>",
                     "labkit.run.remains:_make_folder",
                     "labkit.run.remains:_make_workspace",
@@ -382,6 +382,7 @@ from labkit import interrupts
 class Loses:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 interrupts.listen()
 try:
     Loses()

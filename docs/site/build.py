@@ -29,6 +29,8 @@ def lay_out(run: Path, pages: Path) -> None:
         shutil.copy(PROJECT / name, pages / name)
     shutil.copytree(PROJECT / "docs", pages / "docs", ignore=shutil.ignore_patterns("site"))
     shutil.copytree(PROJECT / "notebooks", pages / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    of_python = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "lambda_packages", pages / "lambda_packages", ignore=of_python)
     for executed in run.rglob("*.ipynb"):
         (source,) = (pages / "notebooks").rglob(executed.name)
         shutil.copy(executed, source)

@@ -7,8 +7,8 @@ the keys that STS and IAM handed out. https://docs.aws.amazon.com/IAM/latest/Use
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from moto.iam.models import Group, User, iam_backends
@@ -25,16 +25,22 @@ def make_keys() -> Keys:
     return Keys("LABKIT" + "".join(secrets.choice(_ALPHABET) for _ in range(14)), secrets.token_urlsafe(30))
 
 
+# The account's administrator, to whom the owner's keys belong. IAM does not list this user: it cannot be changed.
+OWNER_ARN = f"arn:{PARTITION}:iam::{ACCOUNT}:user/owner"
+OWNER_ID = "AIDALABKITOWNER234567"
+
+
 @dataclass(frozen=True)
 class Identity:
-    """Whoever a pair of keys belongs to. The owner has no principal: the account's root may do everything."""
+    """Whoever a pair of keys belongs to. The owner has no principal: no policy is asked about the administrator."""
 
-    arn: str  # as AWS names it when it refuses something
+    arn: str  # as AWS names it, in GetCallerIdentity and when it refuses something
     keys: Keys
     session_token: str | None = field(default=None, repr=False)
     principal: str | None = None  # the role or user that policies name
     policies: tuple[Any, ...] = field(default=(), repr=False)
     expires: datetime | None = None
+    user_id: str = OWNER_ID  # as AWS names it in events
 
 
 _owner: list[Identity] = []
@@ -42,13 +48,38 @@ _owner: list[Identity] = []
 
 def use(keys: Keys) -> None:
     """Take these as the owner's keys from now on."""
-    _owner[:] = [Identity(f"arn:{PARTITION}:iam::{ACCOUNT}:root", keys)]
+    _owner[:] = [Identity(OWNER_ARN, keys)]
+
+
+_sessions: dict[str, Identity] = {}  # of GetSessionToken, by access key
+
+
+def make_session(sender: Identity, seconds: int) -> Identity:
+    """Return new keys with the sender's rights, which count for so long."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for key in [key for key, held in list(_sessions.items()) if held.expires is not None and held.expires < now]:
+        _sessions.pop(key, None)
+    expires = now.replace(microsecond=0) + timedelta(seconds=seconds)
+    session = replace(sender, keys=make_keys(), session_token=secrets.token_urlsafe(120), expires=expires)
+    _sessions[session.keys.access_key] = session
+    return session
+
+
+def make_federated(sender: Identity, name: str, policy: str | None, seconds: int) -> Identity:
+    """Return new keys of a federated user, with those of the administrator's rights that the policy allows."""
+    arn = f"arn:{PARTITION}:sts::{ACCOUNT}:federated-user/{name}"
+    policies = (policy,) if policy else ()
+    return make_session(
+        replace(sender, arn=arn, principal=arn, policies=policies, user_id=f"{ACCOUNT}:{name}"), seconds
+    )
 
 
 def find(access_key: str) -> Identity | None:
     """Return who has this access key, or None when nobody has."""
     if _owner and access_key == _owner[0].keys.access_key:
         return _owner[0]
+    if access_key in _sessions:
+        return _sessions[access_key]
     session = roles.session_of(access_key)
     if session is not None:
         return _of_session(session)
@@ -66,6 +97,7 @@ def _of_session(session: AssumedRole, expires: datetime | None = None) -> Identi
         session.role_arn,
         tuple(roles.policies_of(role)) if role is not None else (),
         expires,
+        session.user_id,
     )
 
 
@@ -75,7 +107,7 @@ def _of_user(access_key: str) -> Identity | None:
         for key in list(user.access_keys):
             if key.access_key_id == access_key and key.status == "Active":
                 keys = Keys(access_key, key.secret_access_key)
-                return Identity(user.arn, keys, None, user.arn, tuple(_policies_of(user)))
+                return Identity(user.arn, keys, None, user.arn, tuple(_policies_of(user)), None, user.id)
     return None
 
 

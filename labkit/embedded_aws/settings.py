@@ -23,6 +23,9 @@ class Settings:
     init_seconds: float = 10.0
     # Between the attempts of an asynchronous invocation; AWS waits one minute, then two.
     retry_seconds: tuple[float, float] = (60.0, 120.0)
+    # How long the name of a deleted queue cannot be used again; AWS says 60 s. Off: it must not stall a lesson.
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html
+    queue_name_seconds: float = 0.0
     # awslambdaric's compiled part exists for Linux only; True takes the fallback there too (at start only).
     fallback_runtime_client: bool = False
     # Fault injection. S3 delivers at least once, in no order: how many copies more, and whether to shuffle what

@@ -14,9 +14,10 @@ from statistics import median
 from urllib.parse import urlencode
 
 from labkit.errors import LabError, WaitInterrupted, aws_errors
-from labkit.insight.logs import Invocation, read_logs
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import read_logs
 from labkit.lab import Lab
-from labkit.resources import Queue
+from labkit.resources import Queue, Trigger
 from labkit.resources.bucket import Bucket
 from labkit.resources.queue import queue_depth
 from labkit.result import Result
@@ -48,6 +49,7 @@ class Burst(Result):
     functions: tuple[str, ...]
     samples: tuple[Sample, ...] = field(repr=False)
     invocations: tuple[Invocation, ...] = field(repr=False)
+    limit: str = ""  # of the account, in a sentence
 
     @property
     def photos_per_s(self) -> float:
@@ -82,6 +84,7 @@ class Burst(Result):
         return (
             f"{self.photos} photos went in within {self.uploaded_s:.1f} s; the last of {results} results was "
             f"there after {self.done_s:.1f} s: {self.photos_per_s:.1f} photos a second."
+            f"{self.limit and ' ' + self.limit}"
         )
 
     def headers(self) -> Sequence[str]:
@@ -108,8 +111,9 @@ def _median(values: Iterable[float | None]) -> str:
 def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float = 600) -> Burst:
     """Upload one photo many times under different keys, look at the queues until every result is there.
 
-    The photos go to `ingest/burst-<time>/`. Returns the Burst with the logs of its invocations. Raises LabError, also
-    for less than two photos, and if not all results came within `seconds`.
+    The photos go to `ingest/burst-<time>/`. Triggers that are being changed are waited for. Returns the Burst with the
+    logs of its invocations. Raises LabError, also for less than two photos, and if not all results came within
+    `seconds`.
     """
     if photos < LEAST:
         raise LabError(
@@ -120,6 +124,8 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
         )
     look_at(Path(photo))
     s3, bucket, data = lab.client("s3"), require_bucket(lab), Path(photo).read_bytes()
+    for trigger in Trigger.of(lab):
+        _wait_until_enabled(trigger)
     began, clock = datetime.now(UTC), time.monotonic()
     folder = f"burst-{began:%H%M%S}/"
     keys = [f"{INGEST_FOLDER}{folder}{number:04}.jpg" for number in range(photos)]
@@ -157,8 +163,32 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
         hint="doctor(lab) says what stands in the way.",
     )
     names = tuple(branch.name for branch in lab.branches)
-    return Burst(
-        photos, began, uploaded_s, samples[-1].seconds, names, tuple(samples), _invocations(lab, folder, expected)
+    done_s, invocations = samples[-1].seconds, _invocations(lab, folder, expected)
+    return Burst(photos, began, uploaded_s, done_s, names, tuple(samples), invocations, _limit(lab))
+
+
+def _wait_until_enabled(trigger: Trigger) -> None:
+    """Wait for what was just changed. Raises LabError if nobody has made the trigger, or switched it on.
+
+    A burst that began before would measure the change; and pollers that are not held to the account's limit send good
+    photos to the dead letters.
+    """
+    found, name = trigger.read(), trigger.own_branch.name
+    if found is None or found["State"].startswith("Disabl") or trigger.limit(found):
+        fix = f"{'add_trigger' if found is None else 'enable_trigger'}(lab, {name!r})"
+        state = "not there" if found is None else "not enabled, or not held to the account's limit"
+        raise LabError(f"The trigger of {name} is {state}.", where="sending a burst of photos", hint=f"{fix} helps.")
+    if found["State"] != "Enabled":
+        trigger.wait_for_state(found["UUID"], "Enabled")
+
+
+def _limit(lab: Lab) -> str:
+    at = lab.definition
+    if at.max_concurrency is None:
+        return ""
+    return (
+        f"The account runs {at.concurrency} functions at once, so that each trigger is held to {at.max_concurrency}: "
+        "with more room it goes faster."
     )
 
 

@@ -14,7 +14,7 @@ from labkit.insight.prices import Prices, prices
 from labkit.lab import Lab
 from labkit.resources import Trigger
 from labkit.resources.bucket import bucket_of
-from labkit.result import Result
+from labkit.result import Result, plain
 from labkit.settings import INGEST_FOLDER
 
 # Each of the five connections that an idle trigger keeps asks with a 20 s long poll: 15 receives a minute.
@@ -75,6 +75,18 @@ class Cost(Result):
             yield line.item, _quantity(line), f"{line.usd:.8f}", line.counted
         for line in self.idle:
             yield f"each day: {line.item}", _quantity(line), f"{line.usd:.8f}", line.counted
+
+    def as_data(self) -> dict[str, Any]:
+        """The sums in US dollars, their lines, and whose prices of which day they are."""
+        return {
+            "lab": self.lab_id,
+            "used_usd": self.used_usd,
+            "idle_usd_per_day": self.idle_usd_per_day,
+            "free_of_charge": self.free_of_charge,
+            "prices": {"region": self.prices.region, "as_of": self.prices.as_of},
+            "used": plain(self.used),
+            "idle_per_day": plain(self.idle),
+        }
 
 
 def dollars(usd: float) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +21,7 @@ from labkit.lab import Lab
 from labkit.resources import Function, Queue, Snapshot, judge
 from labkit.resources.bucket import bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, UNDERWAY, WORKS, About, Line, worst
+from labkit.resources.keys import lookalike, name_of
 from labkit.resources.queue import queue_depth
 from labkit.result import Result, counted
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, is_photo
@@ -185,9 +185,8 @@ def _of_others(line: Line, way: Way) -> Line:
 
 def _full_key(lab: Lab, key: str) -> str:
     """`cat.jpg` means `ingest/cat.jpg`, unless it really lies at the top of the bucket."""
-    if "/" in key or bucket_of(lab).head(key) is not None:
-        return key
-    return INGEST_FOLDER + key
+    key = name_of(lab, key)
+    return key if "/" in key or bucket_of(lab).head(key) is not None else INGEST_FOLDER + key
 
 
 def _hops(lines: Sequence[Line]) -> Iterator[Hop]:
@@ -278,7 +277,8 @@ def _key(way: Way, key: str) -> Line:
         fine = f"{key} begins with {INGEST_FOLDER} and ends in {INGEST_SUFFIX}."
         return about.works("key", key, evidence=fine)
     bucket = way.lab.definition.bucket_name
-    copy = f"copy_object(Bucket={bucket!r}, CopySource={bucket + '/' + key!r}, Key={better!r})"
+    copy = f"lab.client('s3').copy_object(Bucket={bucket!r}, CopySource={bucket + '/' + key!r}, Key={better!r})"
+    upload = f"upload_photo(lab, ..., name={better.removeprefix(INGEST_FOLDER)!r})"
     return about.line(
         "key",
         False,
@@ -287,7 +287,7 @@ def _key(way: Way, key: str) -> Line:
         otherwise=BROKEN,
         evidence=f"{evidence} S3 stores such an object and tells nobody.",
         fix=f"Put the photo in as {better}.",
-        call=f"lab.client('s3').{copy}",
+        call=copy if way.photo is not None else upload,  # only what is there can be copied
     )
 
 
@@ -295,12 +295,7 @@ def _photo(way: Way, key: str) -> Line:
     about, photo = About("photo"), way.photo
     upload = "upload_photo(lab, ...)"
     if photo is None:
-        keys = bucket_of(way.lab).keys("")
-        same_but_for_case = next((k for k in keys if k.lower() == key.lower()), None)
-        alike = next(iter(get_close_matches(key, keys, n=1, cutoff=0.8)), None)
-        also = f" There is a {same_but_for_case}: keys are case-sensitive." if same_but_for_case else ""
-        also = also or (f" Did you mean {alike}?" if alike else "")
-        evidence = f"There is no object {key} in the bucket.{also}"
+        evidence = f"There is no object {key} in the bucket. {lookalike(bucket_of(way.lab), key)}".rstrip()
         fix = f"Upload it: {upload}."
         return about.line("photo", False, "a photo", "nothing", otherwise=BROKEN, evidence=evidence, fix=fix)
     size = photo["ContentLength"]

@@ -123,9 +123,13 @@ class ClassSheet(Result):
             shares = {part.name: f"{part.share:.0%}" for part in sheet.parts}
             yield sheet.student, sheet.score, *(shares[name] for name in PARTS), next(iter(sheet.reasons()), "-")
 
+    def as_data(self) -> dict[str, Any]:
+        """All sheets with all lines, as plain data."""
+        return {"sheets": [sheet.as_data() for sheet in self.sheets]}
+
     def json(self) -> str:
         """All sheets with all lines; the same labs give the same text."""
-        return json.dumps([sheet.as_data() for sheet in self.sheets], indent=2) + "\n"
+        return json.dumps(self.as_data()["sheets"], indent=2) + "\n"
 
     def csv(self) -> str:
         """One row a lab: student, lab, score, the parts' percent, and all reasons."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from labkit.branch import Branch
-from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import FunctionLogs
 from labkit.resources.judgement import BROKEN, UNDERWAY, About, Line
 from labkit.result import counted
 from labkit.settings import VISIBILITY_FACTOR
@@ -79,7 +80,7 @@ def failure_of(invocation: Invocation, key: str | None) -> Failure | None:
     if status == "timeout":
         return Failure(error, "Give it more time, or a smaller photo.", RAISE_TIMEOUT)
     if status == "out of memory":
-        return Failure(error, "Give it more memory: that buys a larger share of a processor, too.", RAISE_MEMORY)
+        return Failure(error, "Memory is what it lacks: give it more.", RAISE_MEMORY)
     if "ImportModuleError" in error or "HandlerNotFound" in error:
         fix = "The handler names what the zip does not have, or the zip is packed wrongly. Deploy the lab's package."
         return Failure(error, fix, DEPLOY)
@@ -99,6 +100,8 @@ def _failed(photo: Mapping[str, Any]) -> Failure:
     said = f"{photo.get('source_key', 'a message')}: {photo.get('message', photo.get('reason'))}"
     if photo.get("reason") == "access_denied":
         return Failure(said, "Give the role the policy of step 4.", "create_role(lab, {name})")
+    if photo.get("reason") == "out_of_memory" or "this function has" in str(photo.get("message")):
+        return Failure(said, "The photo is larger than the function has memory for: give it more.", RAISE_MEMORY)
     if photo.get("retry"):
         return Failure(said, "It is tried again after the visibility timeout; look at its log.")
     return Failure(said, "The photo is at fault, not the lab: upload a sound one under the same key.")

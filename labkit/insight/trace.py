@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from labkit.columns import Columns
 from labkit.errors import LabError, aws_errors
-from labkit.insight.logs import Invocation, read_logs
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import read_logs
 from labkit.lab import Lab
-from labkit.result import Result
-from labkit.settings import INGEST_FOLDER, FunctionSettings
+from labkit.resources.keys import full_key, no_photo
+from labkit.result import Result, plain
+from labkit.settings import FunctionSettings
 from labkit.steps.upload import require_bucket
 
 # What a span of time was spent on, in the order in which it happens.
@@ -176,9 +179,19 @@ class Trace(Result):
                     *result,
                 )
 
-    def __str__(self) -> str:
-        ids = f"S3 sequencer {self.sequencer or '-'}, SNS message {self.sns_message_id or '-'}"
-        return f"{super().__str__()}\n{ids}"
+    def pieces(self) -> Iterable[str | Columns]:
+        """The ids that all branches share come last."""
+        yield from super().pieces()
+        yield f"S3 sequencer {self.sequencer or '-'}, SNS message {self.sns_message_id or '-'}"
+
+    def as_data(self) -> dict[str, Any]:
+        """The ids, the branches with their attempts, and what the slowest one's time was spent on."""
+        return {
+            **plain(self),
+            "seconds": self.seconds(),
+            "where_time_went": [{"what": kind, "ms": ms} for kind, ms in self.where_time_went()],
+            "branches": [{**plain(branch), "outcome": branch.outcome} for branch in self.branches],
+        }
 
     def _html(self) -> str:
         return (
@@ -193,16 +206,12 @@ def trace(lab: Lab, key: str) -> Trace:
     Raises LabError if the photo is not there, or no function has logged anything about it: a student's own functions
     would have to log as the lab's do.
     """
-    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    key = full_key(lab, key)
     with aws_errors(f"tracing {key}"):
         bucket = require_bucket(lab)
         source = bucket.head(key)
         if source is None:
-            raise LabError(
-                f"There is no photo {key} in {bucket.name}.",
-                where=f"tracing {key}",
-                hint="list_results(lab) shows what is there.",
-            )
+            raise no_photo(lab, key, where=f"tracing {key}")
         since = source["LastModified"] - CLOCKS_APART
         invocations = {branch.name: read_logs(lab, branch.name, since=since).about(key) for branch in lab.branches}
         results = {branch.name: bucket.head(branch.result_key(key)) for branch in lab.branches}

@@ -11,7 +11,8 @@ from typing import Any
 from labkit.errors import aws_errors
 from labkit.insight.doctor import doctor
 from labkit.insight.facts import STOPPED_HERE, Fact, facts_of, stops_of
-from labkit.insight.logs import Invocation, read_logs
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import read_logs
 from labkit.insight.trace import CLOCKS_APART, assemble_trace
 from labkit.lab import Lab
 from labkit.pictures import UnreadablePicture, little_picture

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import platformdirs
@@ -60,6 +61,10 @@ class Package(Result):
             ("unzipped", f"{self.unpacked_size / MB:.2f} MB (limit: 250 MB)"),
             ("CodeSha256", self.code_sha256),
         )
+
+    def as_data(self) -> dict[str, Any]:
+        """Path, function, handler, target, hashes and sizes."""
+        return {**super().as_data(), "code_sha256": self.code_sha256}
 
 
 def build_package(

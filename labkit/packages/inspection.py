@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from labkit.columns import Columns
 from labkit.packages import runtimes
 from labkit.packages.contents import ABI, PackageContents
 from labkit.packages.errors import PackageError
 from labkit.packages.target import Target
-from labkit.result import Check, Checks, html_table, html_text, text_table
+from labkit.result import Check, Checks, html_table, html_text, plain
 from labkit.zip_rules import MOST_UNZIPPED, MOST_ZIPPED, BadZip, open_zip
 
 # Libraries that Amazon Linux brings. manylinux wheels may lean on these and carry everything else with them.
@@ -55,10 +57,18 @@ class Inspection(Checks):
         rows: list[Sequence[object]] = [(entry.name, f"{entry.size:,}", f"{entry.packed:,}") for entry in self.contents]
         return ("largest contents", "bytes", "bytes in the zip"), rows
 
-    def __str__(self) -> str:
+    def pieces(self) -> Iterable[str | Columns]:
+        """The lines, the notes and, after a blank line, the largest contents."""
+        yield from super().pieces()
+        yield from (f"note: {note}" for note in self.notes)
         headers, rows = self._contents_table()
-        notes = "".join(f"\nnote: {note}" for note in self.notes)
-        return super().__str__() + notes + ("\n\n" + text_table(headers, rows) if rows else "")
+        if rows:
+            yield ""
+            yield Columns.of(headers, rows)
+
+    def as_data(self) -> dict[str, Any]:
+        """The lines, the file, its handler and its largest contents."""
+        return {**super().as_data(), **plain({"path": self.path, "handler": self.handler, "contents": self.contents})}
 
     def _html(self) -> str:
         headers, rows = self._contents_table()

@@ -85,22 +85,30 @@ class Trigger(Resource):
             "Enabled": False,
             "FunctionResponseTypes": [PARTIAL_BATCH],
             "Tags": self.lab.definition.tags,
+            **self.limit(),
         }
         found = self.lab.client("lambda").create_event_source_mapping(**request)
         self.wait_for_state(found["UUID"], "Disabled")
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
+    def limit(self, found: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What a request needs for it to start no more invocations at once than is its share of a small account.
+
+        Nothing where the account has room, or where the mapping as `found` is held to that already.
+        """
+        most, has = self.lab.definition.max_concurrency, _max_concurrency(found or {})
+        return {} if most is None or (has and has <= most) else {"ScalingConfig": {"MaximumConcurrency": most}}
+
     def known_facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
     def enable(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Switch it on, and wait until Lambda says that it is enabled; returns the mapping as it is then."""
-        if found["State"] == "Enabled":
+        """Switch it on, held to its share, and wait until Lambda says that it is enabled; returns it as it is then."""
+        limit, uuid = self.limit(found), found["UUID"]
+        if found["State"] == "Enabled" and not limit:
             return dict(found)
-        uuid = found["UUID"]
-        client = self.lab.client("lambda")
-        if found["State"] != "Enabling":
-            client.update_event_source_mapping(UUID=uuid, Enabled=True)
+        if found["State"] != "Enabling" or limit:
+            self.lab.client("lambda").update_event_source_mapping(UUID=uuid, Enabled=True, **limit)
         return self.wait_for_state(uuid, "Enabled")
 
     def wait_for_state(self, uuid: str, state: str) -> dict[str, Any]:
@@ -166,6 +174,19 @@ class Trigger(Resource):
             fix="Switch them on.",
             call=f"{update}FunctionResponseTypes=[{PARTIAL_BATCH!r}])",
         )
+        if (most := self.lab.definition.max_concurrency) is not None:
+            yield about.line(
+                "trigger's maximum concurrency",
+                not self.limit(found),
+                f"at most {most}",
+                _max_concurrency(found) or "none",
+                otherwise=RISKY,
+                hint=f"{enable} sets it.",
+                evidence=f"The account runs {self.lab.definition.concurrency} functions at once, and nothing holds "
+                "this trigger to its share: photos that are turned away too often are moved to the dead-letter queue.",
+                fix="Hold it to its share.",
+                call=enable,
+            )
         yield from self._timeouts(queue, snapshot)
 
     def _state(self, about: About, found: Mapping[str, Any], waiting: str, enable: str) -> Line:
@@ -212,7 +233,8 @@ class Trigger(Resource):
                 yield cls(lab, function, None, {"uuid": mapping["UUID"], "queue": mapping["EventSourceArn"]})
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-        have = found or {"BatchSize": BATCH_SIZE, "State": "Enabled", "FunctionResponseTypes": [PARTIAL_BATCH]}
+        wanted = {"BatchSize": BATCH_SIZE, "State": "Enabled", "FunctionResponseTypes": [PARTIAL_BATCH]}
+        have = found or {**wanted, **self.limit()}
         return {
             f"{self.own_branch.short_name}Trigger": template_resource(
                 "AWS::Lambda::EventSourceMapping",
@@ -221,6 +243,7 @@ class Trigger(Resource):
                 BatchSize=have["BatchSize"],
                 Enabled=have["State"] in ("Enabled", "Enabling", "Creating"),
                 FunctionResponseTypes=have.get("FunctionResponseTypes", []),
+                ScalingConfig=have.get("ScalingConfig") or None,
             )
         }
 
@@ -235,6 +258,11 @@ class Trigger(Resource):
         yield Right("KeepTheTriggers", "lambda", keep, mappings, only_these)
         yield Right("TagTheTriggers", "lambda", "TagResource ListTags", mappings)
         yield Right("ListFunctionsAndTriggers", "lambda", "ListEventSourceMappings", ("*",))
+        yield Right("AskForTheLimits", "lambda", "GetAccountSettings", ("*",))
+
+
+def _max_concurrency(found: Mapping[str, Any]) -> int | None:
+    return (found.get("ScalingConfig") or {}).get("MaximumConcurrency")
 
 
 def _mappings(lab: Lab, queue_arn: str | None) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from labkit.errors import write_file
 from labkit.interrupts import held_back
-from labkit.result import CHECKS_MIME
+from labkit.result import CHECKS_MIME, plain
 from labkit.run.kernels import Kernels
 from labkit.terminal import printable
 
@@ -50,6 +50,12 @@ class NotebookRun:
     checks_passed: int
     failure: Failure | None = None
     interrupted: bool = False
+
+    def as_data(self) -> dict[str, Any]:
+        """How it went, as plain data."""
+        data = {"name": self.name, "copy": self.copy, "seconds": self.seconds, "failure": self.failure}
+        checks = {"checks_made": self.checks_made, "checks_passed": self.checks_passed}
+        return {**plain(data), "passed": self.failure is None and not self.interrupted, **checks}
 
 
 class _Position:

@@ -41,6 +41,14 @@ IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 
+# A table that is wider than the page scrolls in a box of its own, which the keyboard reaches; the page never does.
+TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+BOX = '<div class="table" role="group" aria-label="a table" tabindex="0">'
+# The page may run no script, so a box to tick decides, by style alone, what goes to the printer.
+PRINT_ALL = (
+    '<p class="screen"><label><input type="checkbox" id="all"> Print all of it, not only this summary</label></p>'
+)
+
 LAYOUT = """
 align-items align-self background-color border color display font-size font-style font-weight gap grid-row
 grid-template-columns grid-template-rows height margin margin-bottom margin-left margin-top max-width overflow-wrap
@@ -111,6 +119,20 @@ class Run(Result):
         for name in self.not_reached:
             yield name, "not reached", "", ""
 
+    def as_data(self) -> dict[str, Any]:
+        """How the run went, notebook by notebook, and where it lies."""
+        return {
+            "passed": self.failed is None and not self.interrupted,
+            "interrupted": self.interrupted,
+            "where": self.where,
+            "started": self.started.isoformat(),
+            "seconds": self.seconds,
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "notebooks": [run.as_data() for run in self.notebooks],
+            "not_reached": list(self.not_reached),
+        }
+
 
 def write_report(run: Run) -> Path:
     """Write the report of `run` where it belongs, and return its path."""
@@ -122,7 +144,7 @@ def page(run: Run) -> str:
     """The report of `run` as HTML."""
     names = [notebook.name for notebook in run.notebooks]
     contents = "".join(f'<li><a href="#{escape(n.name)}">{escape(_title(n))}</a></li>' for n in run.notebooks)
-    return f"""<!DOCTYPE html>
+    whole = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -138,6 +160,7 @@ def page(run: Run) -> str:
 {_verdict(run)}
 {html_table(("this run", "value"), _circumstances(run))}
 {html_table(run.headers(), run.rows(), caption="The notebooks of this run")}
+{PRINT_ALL}
 </header>
 <nav aria-label="Contents"><h2>Contents</h2><ul>{contents}</ul></nav>
 <main>
@@ -146,6 +169,7 @@ def page(run: Run) -> str:
 </body>
 </html>
 """
+    return TABLE.sub(rf"{BOX}\g<0></div>", whole)
 
 
 def _verdict(run: Run) -> str:

@@ -15,8 +15,9 @@ from pygments.lexers import BashLexer, PythonLexer
 
 from labkit.calls import Call, CallLog
 from labkit.lab import Lab
-from labkit.result import Result, html_text, printable
+from labkit.result import Result, html_text
 from labkit.show.call_lines import as_boto3, as_cli
+from labkit.terminal import printable
 
 READS = ("Get", "List", "Describe", "Head", "Filter", "Receive")
 # The colours of JupyterLab's and Notebook's editors where they are known, else those of the report, by light or dark.

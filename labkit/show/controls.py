@@ -20,10 +20,11 @@ from IPython.display import display
 from labkit.errors import LabError
 from labkit.insight.logs import FunctionLogs, beginning
 from labkit.progress import HEADLESS
-from labkit.result import Result, html_text, printable
+from labkit.result import Result, html_text
 from labkit.samples import FOLDER as SAMPLES
 from labkit.samples import list_samples
 from labkit.show.log_table import log_table
+from labkit.terminal import printable
 
 LOOK_AGAIN_S = 1.0  # how often a control that follows something asks
 FOLLOWED_S = 600  # and how long at most: a forgotten notebook should not ask for ever

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import FunctionLogs
 from labkit.result import Result, html_table, html_text
 
 MOST_UNFOLDED = 12  # the latest ones; an executed notebook has to stay small

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.insight.logs import FunctionLogs, Invocation
+from labkit.insight.log_lines import Invocation
+from labkit.insight.logs import FunctionLogs
 from labkit.show.picture import Picture
 from labkit.show.plot import drawn
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from labkit.result import printable
+from labkit.terminal import printable
 
 FONT = 12  # px: nothing is written smaller
 SIZES = {"title": 18}  # px: what is written larger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
@@ -11,7 +12,7 @@ from labkit.errors import LabError, WaitedTooLong, aws_errors
 from labkit.lab import Lab
 from labkit.resources import KINDS, Resource, resource_of, resources
 from labkit.resources.resource import NOT_OURS, OURS, Ownership, hidden
-from labkit.result import Result, counted
+from labkit.result import Result, counted, plain
 from labkit.steps.recovery import find_own, require_its_bucket
 from labkit.waiting import wait_until
 
@@ -43,6 +44,10 @@ class Inventory(Result):
     def rows(self) -> Iterable[Sequence[object]]:
         return self.things
 
+    def as_data(self) -> dict[str, Any]:
+        """The things by kind and name."""
+        return {"things": [{"kind": kind, "name": name} for kind, name in self.things]}
+
 
 @dataclass(frozen=True)
 class Receipt(Result):
@@ -69,6 +74,11 @@ class Receipt(Result):
         for things, now in ((self.deleted, "deleted"), (self.left, "still there"), (self.not_ours, "left alone")):
             for thing in things:
                 yield thing.kind, thing.name, now, thing.grounds
+
+    def as_data(self) -> dict[str, Any]:
+        """The lab, and what became of which thing, on what grounds."""
+        things = {"deleted": self.deleted, "left": self.left, "not_ours": self.not_ours}
+        return {"lab": self.lab_id, **plain(things)}
 
 
 @aws_errors("taking the inventory")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -57,6 +58,10 @@ class Labs(Result):
 
     def rows(self) -> Iterable[Sequence[object]]:
         return sorted(self.labs.items())
+
+    def as_data(self) -> dict[str, Any]:
+        """Each lab, and how many things carry its tag."""
+        return {"labs": [{"lab": name, "things": count} for name, count in sorted(self.labs.items())]}
 
 
 @aws_errors("looking for labs")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
-from labkit.errors import LabError, aws_errors
+from labkit.errors import aws_errors
 from labkit.lab import Lab
 from labkit.resources import Topic
 from labkit.resources.bucket import Bucket
+from labkit.resources.keys import full_key, no_photo
 from labkit.result import Result
-from labkit.settings import INGEST_FOLDER, NOTIFICATION_NAME
+from labkit.settings import NOTIFICATION_NAME
 from labkit.steps.upload import require_bucket
 
 SUBJECT = "Amazon S3 Notification"  # S3's own, to the letter
@@ -48,16 +49,14 @@ def send_again(lab: Lab, key: str) -> SentAgain:
     LabError if the photo is not there.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
-    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    key = full_key(lab, key)
     where = f"sending the event of {key} again"
     with aws_errors(where):
         bucket, topic = require_bucket(lab), next(Topic.of(lab))
         topic.require()
         photo = bucket.head(key)
         if photo is None:
-            raise LabError(
-                f"There is no photo {key} in {bucket.name}.", where=where, hint="list_results(lab) shows what is there."
-            )
+            raise no_photo(lab, key, where=where)
         sequencer = _sequencer(lab, bucket, key)
         message = json.dumps({"Records": [_record(lab, key, photo, sequencer)]})
         answer = lab.client("sns").publish(TopicArn=topic.arn, Subject=SUBJECT, Message=message)

@@ -11,6 +11,7 @@ from labkit.branch import Branch
 from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources.judgement import BROKEN, DIFFERENT, About, Line
+from labkit.resources.keys import full_key, no_photo
 from labkit.resources.resource import found_or_none
 from labkit.result import Checks, Result, counted
 from labkit.settings import INGEST_FOLDER
@@ -105,15 +106,10 @@ def read_results(lab: Lab, key: str) -> Results:
 
     Raises LabError if the photo is not there, or is not whole; of a result that is not whole, the Results say so.
     """
-    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    key = full_key(lab, key)
     source = _read(lab, "original", key)
     if source is None:
-        raise LabError(
-            f"There is no picture {key} in {lab.definition.bucket_name}.",
-            where="reading the results",
-            hint="list_results(lab) shows what is there; upload_photo(lab, ...) puts a photo in.",
-            code="not-there",
-        )
+        raise no_photo(lab, key, where="reading the results")
     made: list[Photo] = []
     unreadable: dict[str, str] = {}
     for branch in lab.branches:
@@ -151,7 +147,7 @@ def _read(lab: Lab, title: str, key: str) -> Photo | None:
 @aws_errors("checking the results")
 def check_results(lab: Lab, key: str) -> Checks:
     """Look at each result of a photo: there, a JPEG, of the right pixels, upright, with its content type."""
-    key = key if key.startswith(INGEST_FOLDER) else INGEST_FOLDER + key
+    key = full_key(lab, key)
     try:
         found = read_results(lab, key)
     except LabError as error:

@@ -73,6 +73,34 @@ def test_every_image_is_there_and_has_a_sentence(report):
         assert len(image.get_attribute("alt").split()) >= 4
 
 
+def printed_whole(report):
+    """The page, ready to be printed with all notebooks."""
+    report.get_by_label("Print all of it").check()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_fits_and_what_is_wider_scrolls_in_a_box_of_its_own(report, keep, width):
+    report.set_viewport_size({"width": width, "height": 844})
+    assert report.evaluate("document.documentElement.scrollWidth") <= width
+    wider = report.locator("body *:not(.table, .table *)").evaluate_all(
+        "(all, width) => all.filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest('.table'))"
+        ".map(e => e.outerHTML.slice(0, 200))",
+        width,
+    )
+    assert wider == []
+    report.screenshot(path=keep(f"report top at {width}.png"))
+
+
+def test_every_table_has_its_box_and_the_keyboard_reaches_it(report):
+    assert report.locator("table").count() == report.locator(".table[tabindex='0'] > table").count() > 30
+
+
+def test_a_summary_of_two_pages_is_printed_unless_all_is_asked_for(report, keep):
+    pdf = keep("report summary.pdf")
+    report.pdf(path=pdf, format="A4")
+    assert 1 <= pages_of(pdf) <= 2
+
+
 @pytest.mark.parametrize("width", [1280, 400])
 def test_axe_finds_nothing_serious_at_a_laptop_and_at_a_telephone(report, serious_findings, keep, width):
     report.set_viewport_size({"width": width, "height": 900})
@@ -129,12 +157,17 @@ def test_every_picture_has_its_table_beside_it(report):
 
 def test_it_prints_on_pages_of_paper_with_every_notebook_on_a_page_of_its_own(report, keep):
     pdf = keep("report.pdf")
+    printed_whole(report)
     report.pdf(path=pdf, format="A4")
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))
-    assert 8 < pages < 90
+    assert 8 < pages_of(pdf) < 90
+
+
+def pages_of(pdf):
+    return len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))
 
 
 def test_nothing_is_cut_off_on_paper(report):
+    printed_whole(report)
     report.emulate_media(media="print")
     report.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins, at 96 dots an inch
     assert report.evaluate("document.documentElement.scrollWidth") <= 718
@@ -145,6 +178,7 @@ def test_the_answers_to_the_questions_are_printed_and_what_is_folded_twice_is_no
     assert answers.count() >= 8
     assert twins.count() > 10
     assert not any(answer.is_visible() for answer in answers.all())
+    printed_whole(report)
     report.emulate_media(media="print")
     assert all(answer.is_visible() for answer in answers.all())
     assert not any(twin.is_visible() for twin in twins.all())

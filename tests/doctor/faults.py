@@ -122,7 +122,13 @@ def unsubscribe(lab, index):
 
 
 def set_trigger(lab, index, **changes):
+    """Change a trigger, and wait until Lambda has done it: until then it is underway, whatever it will be."""
     lab.client("lambda").update_event_source_mapping(UUID=find_trigger(lab, lab.branches[index])["UUID"], **changes)
+    wait_until(
+        lambda: find_trigger(lab, lab.branches[index])["State"] in ("Enabled", "Disabled"),
+        what="the trigger to be changed",
+        seconds=30,
+    )
 
 
 def delete_role(lab):

@@ -181,7 +181,7 @@ def test_a_risk_is_no_breakdown_but_is_told(whole_lab, fault):
     assert fault.check in failing_checks(whole_lab)
     check_that_all_agree(whole_lab, fault, ("risky",))
     exec(risk.call, {**{name: getattr(labkit, name) for name in labkit.__all__}, "lab": whole_lab})
-    assert doctor(whole_lab).in_state(RISKY) == ()
+    assert doctor(whole_lab, patience=30).in_state(RISKY) == ()
     assert failing_checks(whole_lab) == []
 
 

@@ -1,15 +1,21 @@
 """Gaps of moto that no journey through the services shows by itself. The others are proved where they matter."""
 
+import gc
 import io
 import time
+import weakref
 
 import pytest
 from account import until
 from botocore.exceptions import ClientError
+from moto.core.common_models import BaseModel
+from moto.sqs.models import Message
 
 from labkit.embedded_aws.credentials import Identity
 from labkit.embedded_aws.http import dispatcher
 from labkit.embedded_aws.http.server import Answer
+from labkit.embedded_aws.services import new_untracked
+from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import Keys
 
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -64,6 +70,21 @@ def test_any_other_failure_is_told_at_once(monkeypatch):
     assert failed.status == 500
     assert b"The embedded AWS could not do this; its log says why." in failed.body
     assert len(seen) == 1
+
+
+def test_what_is_deleted_is_forgotten(monkeypatch):
+    monkeypatch.setattr(BaseModel, "__new__", new_untracked)
+    queue = Queue("queue", "us-east-1", "123456789012", VisibilityTimeout="30")
+    message = Message("id", "body")
+    message.mark_sent()
+    queue.add_message(message)
+    del message
+    (received,) = queue.receive(1, 0, 30)
+    seen = weakref.ref(received)
+    queue.delete_message(received.receipt_handle)
+    del received
+    gc.collect()
+    assert seen() is None
 
 
 def test_setting_one_attribute_of_a_queue_leaves_the_policy(aws):

@@ -70,5 +70,5 @@ def test_what_the_model_does_not_allow(aws):
 
 
 def test_what_it_does_not_have(aws):
-    answer = refused(aws.iam.simulate_principal_policy, PolicySourceArn=aws.role(), ActionNames=["s3:GetObject"])
-    assert answer == (501, "NotImplemented", "The embedded AWS does not have SimulatePrincipalPolicy.")
+    answer = refused(aws.iam.create_service_linked_role, AWSServiceName="lambda.amazonaws.com")
+    assert answer == (501, "NotImplemented", "The embedded AWS does not have CreateServiceLinkedRole.")

@@ -76,6 +76,15 @@ def test_a_request_that_a_browser_sends_for_a_page_is_refused(aws, method, heade
     assert "The embedded AWS does not answer web pages." in body
 
 
+def test_a_fetch_of_a_program_is_let_in_when_it_signs(aws):
+    assert ask(aws, "GET", signed=True, Sec_Fetch_Mode="cors")[0] == 200
+    status, body = ask(aws, "GET", Sec_Fetch_Mode="cors")
+    assert status == 403
+    assert "The embedded AWS does not answer web pages." in body
+    for declared in ({"Origin": "null"}, {"Referer": "http://127.0.0.1/"}, {"Sec_Fetch_Site": "none"}):
+        assert ask(aws, "GET", signed=True, Sec_Fetch_Mode="cors", **declared)[0] == 403
+
+
 # --- requests without keys ----------------------------------------------------------------------------------------
 
 

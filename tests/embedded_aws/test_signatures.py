@@ -6,9 +6,10 @@ import hmac
 import http.client
 import json
 import urllib.parse
+import urllib.request
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -389,6 +390,18 @@ class TestForms:
         assert (xml(body, "Code"), xml(body, "Message")) == (
             "AccessDenied", "Invalid according to Policy: Policy expired.",
         )  # fmt: skip
+
+
+def test_a_blank_in_the_query_may_be_sent_as_a_plus(aws):
+    topic = aws.sns.create_topic(Name=aws.name("topic"))["TopicArn"]
+    asked = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic, "Message": "in words"}
+    request = AWSRequest("POST", aws.server.url, params=asked)
+    SigV4Auth(Credentials(aws.server.access_key, aws.server.secret_key), "sns", "us-east-1").add_auth(request)
+    sent = urllib.request.Request(
+        f"{aws.server.url}?{urllib.parse.urlencode(asked)}", b"", dict(request.headers.items()), method="POST"
+    )
+    with urllib.request.urlopen(sent) as answer:
+        assert b"<MessageId>" in answer.read()
 
 
 # --- whose keys ----------------------------------------------------------------------------------------------------

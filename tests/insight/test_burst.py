@@ -6,7 +6,7 @@ import pytest
 
 from labkit import LabError, catch_up, draw_burst, draw_cost_of_memory, sample, send_burst
 from labkit.insight.burst import Burst, Sample
-from labkit.insight.logs import Invocation
+from labkit.insight.log_lines import Invocation
 
 BEGAN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

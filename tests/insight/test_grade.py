@@ -89,7 +89,7 @@ def test_side_by_side_they_never_see_each_other(ann_and_bob):
     upload = labkit.upload_photo(bob, labkit.sample("HappyFace.jpg"), name="of-bob.jpg")
     labkit.wait_for_logs(bob, "CreateThumbnail", key=upload.key)
     assert labkit.read_logs(ann, "CreateThumbnail").about(upload.key) == ()
-    with pytest.raises(LabError, match="There is no picture ingest/of-bob"):
+    with pytest.raises(LabError, match="There is no photo ingest/of-bob"):
         labkit.read_results(ann, "of-bob.jpg")
     bob.client("s3").delete_object(Bucket=upload.bucket, Key=upload.key)
 

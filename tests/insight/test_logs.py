@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from labkit.errors import LabError
-from labkit.insight.logs import FunctionLogs, LogLine, beginning, parse_log
+from labkit.insight.log_lines import LogLine, parse_log
+from labkit.insight.logs import FunctionLogs, beginning
 
 ID, OTHER = "8f507cfc-0000-4000-8000-000000000001", "8f507cfc-0000-4000-8000-000000000002"
 STREAM = "2026/11/23/[$LATEST]0123456789abcdef0123456789abcdef"

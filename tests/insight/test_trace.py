@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from labkit.errors import LabError
-from labkit.insight.logs import LogLine, parse_log
+from labkit.insight.log_lines import LogLine, parse_log
 from labkit.insight.trace import DELIVERY, HIDDEN, INIT, REST, WAITING, assemble_trace
 from labkit.settings import FUNCTIONS, THUMBNAIL, WEB
 from labkit.show.timeline import timeline

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, S3Backend
 
@@ -38,6 +39,7 @@ class Account:
 
     def __init__(self, folder):
         self.folder, self.workspaces = folder, 0
+        self.limits = {"UnreservedConcurrentExecutions": 1000, "TotalCodeSize": 80530636800}
         self.session = boto3.Session(region_name=REGION)
         self.decoys = make_decoys(self.session, account=ACCOUNT, region=REGION)
 
@@ -67,7 +69,24 @@ def account(aws_files, monkeypatch, tmp_path):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     monkeypatch.setattr(rsa, "generate_private_key", lambda **_: key)  # moto makes one for each subscription
     with mock_aws(config={"lambda": {"use_docker": False}}):
-        yield Account(tmp_path)
+        account = Account(tmp_path)
+        monkeypatch.setattr(BotocoreStubber, "process_request", _with_account_settings(account))
+        yield account
+
+
+def _with_account_settings(account):
+    """moto has no GetAccountSettings."""
+    others = BotocoreStubber.process_request
+
+    def process_request(stubber, request):
+        if not request.url.split("?")[0].rstrip("/").endswith("/account-settings"):
+            return others(stubber, request)
+        if not account.limits:
+            return 403, {"x-amzn-ErrorType": "AccessDeniedException"}, b'{"Message": "You may not ask."}'
+        body = {"AccountLimit": account.limits, "AccountUsage": {"TotalCodeSize": 1_000_000, "FunctionCount": 1}}
+        return 200, {}, json.dumps(body).encode()
+
+    return process_request
 
 
 create_bucket_without_tags = S3Backend.create_bucket

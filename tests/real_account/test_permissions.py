@@ -113,6 +113,7 @@ def test_where_aws_knows_no_narrower_resource_it_is_a_list_or_has_a_condition(ac
         if statement["Resource"] == ["*"] and "Condition" not in statement:
             assert {a.split(":")[1] for a in statement["Action"]} <= {
                 *("ListTopics", "ListQueues", "ListAllMyBuckets", "ListFunctions", "ListEventSourceMappings"),
+                *("GetAccountSettings",),
                 *("ListRoles", "DescribeLogGroups"),
                 *("GetSubscriptionAttributes", "SetSubscriptionAttributes", "Unsubscribe"),
             }

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from labkit.definition import Definition
-from labkit.insight.logs import FunctionLogs, LogLine, parse_log
+from labkit.insight.log_lines import LogLine, parse_log
+from labkit.insight.logs import FunctionLogs
 from labkit.insight.survey import MADE, Part, Survey
 
 BEGAN = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)

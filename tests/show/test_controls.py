@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from labkit.errors import LabError
-from labkit.insight.logs import FunctionLogs, LogLine, parse_log
+from labkit.insight.log_lines import LogLine, parse_log
+from labkit.insight.logs import FunctionLogs
 from labkit.progress import HEADLESS
 from labkit.result import Result
 from labkit.samples import sample

@@ -18,16 +18,12 @@ from moto.core.request import (
     environ_key_for_header,
     should_preserve_original_header_name,
 )
-from moto.iam.responses import IamResponse
-from moto.logs.responses import LogsResponse
 from moto.s3.models import s3_backends
-from moto.sns.responses import SNSResponse
-from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
 from labkit.embedded_aws import credentials
 from labkit.embedded_aws.credentials import Identity
-from labkit.embedded_aws.http import signatures
+from labkit.embedded_aws.http import request_context, signatures
 from labkit.embedded_aws.http.auth_errors import auth_error
 from labkit.embedded_aws.http.errors import AwsError, error_answer
 from labkit.embedded_aws.http.operation import read_operation
@@ -37,23 +33,28 @@ from labkit.embedded_aws.http.refusals import refusal
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.services import s3_fast_path, s3_permissions
 from labkit.embedded_aws.services.checks import check
+from labkit.embedded_aws.services.iam import IAMResponse
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
+from labkit.embedded_aws.services.logs import LogsResponse
 from labkit.embedded_aws.services.s3 import S3Response
 from labkit.embedded_aws.services.s3_permissions import S3Request
+from labkit.embedded_aws.services.sns_responses import SNSResponse
 from labkit.embedded_aws.services.sqs import SQSResponse
+from labkit.embedded_aws.services.sts import STSResponse
 from labkit.embedded_aws.state import ACCOUNT, PARTITION, REGION
 
 _log = logging.getLogger(__name__)
 
 _SERVICES: dict[str, Callable[..., Any]] = {
-    "iam": IamResponse.dispatch,
+    "iam": IAMResponse.dispatch,
     "lambda": LambdaResponse.dispatch,
     "logs": LogsResponse.dispatch,
     "sns": SNSResponse.dispatch,
     "sqs": SQSResponse.dispatch,
-    "sts": TokenResponse.dispatch,
+    "sts": STSResponse.dispatch,
 }
 _MOST_ATTEMPTS = 5
+_NO_WEB_PAGES = "The embedded AWS does not answer web pages."
 
 
 class _ServerRequest(Request):
@@ -77,11 +78,15 @@ class Dispatcher:
             _refuse_web_pages(environ)
             path = environ["PATH_INFO"]
             if path.startswith("/_embedded_aws/"):
+                _refuse_fetches(environ)
                 return self._control(environ["REQUEST_METHOD"], path, environ)
             request = Received(environ)
             signature = signatures.read(request)
             service = _meant(environ) if signature is None else signature.service
+            if signature is None:
+                _refuse_fetches(environ)
             caller = None if signature is None else _signer(signature, request)
+            request_context.begin(caller, environ)
             return self._answer(service, caller, request, environ)
         except Exception as error:
             service = service or _meant(environ)
@@ -113,15 +118,23 @@ def _refuse_web_pages(environ: dict[str, Any]) -> None:
     """Raise AwsError when the request must come from a web page.
 
     A page on another site reaches 127.0.0.1 under its own name (DNS rebinding) or across sites, which the
-    browser always declares; AWS clients send none of these headers.
+    browser always declares, with Sec-Fetch-Site at least: a page cannot leave it out. AWS clients send none of these
+    headers, but for Node's fetch, which says Sec-Fetch-Mode: cors and nothing else; it may if it signs.
+    https://www.w3.org/TR/fetch-metadata/
     """
     host = str(environ.get("HTTP_HOST", "")).rsplit(":", 1)[0]
     if host not in ("127.0.0.1", "localhost"):
         message = f"The embedded AWS answers at 127.0.0.1 and localhost only, not at {host!r}."
         raise AwsError("AccessDenied", message, 403)
-    for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE"):
-        if name in environ:
-            raise AwsError("AccessDenied", "The embedded AWS does not answer web pages.", 403)
+    declared = any(name in environ for name in ("HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE"))
+    if declared or environ.get("HTTP_SEC_FETCH_MODE", "cors") != "cors":
+        raise AwsError("AccessDenied", _NO_WEB_PAGES, 403)
+
+
+def _refuse_fetches(environ: dict[str, Any]) -> None:
+    """Raise AwsError when what nobody signed comes from a fetch."""
+    if "HTTP_SEC_FETCH_MODE" in environ:
+        raise AwsError("AccessDenied", _NO_WEB_PAGES, 403)
 
 
 def _meant(environ: dict[str, Any]) -> str:

@@ -46,6 +46,8 @@ def error_answer(error: AwsError, service: str, environ: dict[str, Any]) -> Answ
         return _s3_answer(error)
     if spoken == "query":
         detail = "<Detail/>" if service == "sqs" else ""
+        if error.code == "AWS.SimpleQueueService.NonExistentQueue":  # in the words of the older protocol
+            error = AwsError(error.code, "The specified queue does not exist for this wsdl version.", error.status)
         return Answer(error.status, [("Content-Type", "text/xml")], _query_error(error, request_id, detail))
     headers = [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)]
     if spoken == "rest-json":

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 
 class Received:
@@ -91,7 +91,7 @@ class Signable:
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote(text), safe="-_.~")
+    return quote(unquote_plus(text), safe="-_.~")  # a plus in a query is a blank, to AWS too
 
 
 def _text(value: str) -> str:

@@ -9,6 +9,7 @@ import binascii
 import html
 import json
 import re
+import traceback
 from gzip import BadGzipFile
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -62,7 +63,7 @@ def refusal(error: Exception, service: str) -> AwsError | None:
         return _told(error.relative_error_type, error.message, error.code, **_fields(error))
     if isinstance(error, NotImplementedError):
         return not_there(str(error) or "this")
-    if isinstance(error, ExpatError):
+    if isinstance(error, ExpatError) or (service == "s3" and _is_of_the_body(error)):
         words = "The XML you provided was not well-formed or did not validate against our published schema"
         return AwsError("MalformedXML", words)
     if isinstance(error, BadGzipFile):
@@ -70,6 +71,14 @@ def refusal(error: Exception, service: str) -> AwsError | None:
     if isinstance(error, binascii.Error):
         return AwsError("SerializationException", f"A value is not base64: {error}")
     return None
+
+
+def _is_of_the_body(error: Exception) -> bool:
+    """Return whether one of moto's readers of a body has stumbled: the body lacks what it looks for."""
+    if not isinstance(error, AttributeError | TypeError | KeyError | ValueError | IndexError):
+        return False
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    return any(name.endswith(("_from_xml", "_from_body")) for name in names)
 
 
 def _told(code: str, message: str, status: int | None = None, **fields: str) -> AwsError:

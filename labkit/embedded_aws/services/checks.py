@@ -7,7 +7,15 @@ from collections.abc import Callable
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.model import check_model
 from labkit.embedded_aws.http.operation import Operation
-from labkit.embedded_aws.services import iam_checks, lambda_checks, logs_checks, s3_checks, sns_checks, sqs_checks
+from labkit.embedded_aws.services import (
+    iam_checks,
+    lambda_checks,
+    logs_checks,
+    s3_checks,
+    sns_checks,
+    sqs_checks,
+    sts_checks,
+)
 from labkit.embedded_aws.services.not_there import check_is_there
 
 _LIMITS: dict[str, dict[str, Callable[[Operation], None]]] = {
@@ -17,6 +25,7 @@ _LIMITS: dict[str, dict[str, Callable[[Operation], None]]] = {
     "s3": s3_checks.CHECKS,
     "sns": sns_checks.CHECKS,
     "sqs": sqs_checks.CHECKS,
+    "sts": sts_checks.CHECKS,
 }
 
 

@@ -1,11 +1,23 @@
-"""IAM: moto's, with AWS's own managed policies found by name."""
+"""IAM: moto's, with AWS's own managed policies found by name, and the fields that AWS shows.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from typing import Any, cast
 
-from moto.iam import aws_managed_policies
+from moto.core.responses import ActionResult
+from moto.core.serialize import never_return, url_encode
+from moto.iam import aws_managed_policies, responses
 from moto.iam import models as iam_models
+from moto.iam.exceptions import NotFoundException
+
+from labkit.embedded_aws import roles
+from labkit.embedded_aws.http.request_context import caller
+from labkit.policy import Request, allows
 
 
 class IAMBackend(iam_models.IAMBackend):
@@ -22,6 +34,8 @@ class IAMBackend(iam_models.IAMBackend):
     def get_policy(self, policy_arn: str) -> iam_models.ManagedPolicy:
         """Return a policy, AWS's own included."""
         self._find_aws_policy(policy_arn)
+        if policy_arn not in self.managed_policies:
+            raise NotFoundException(f"Policy {policy_arn} was not found.")
         return super().get_policy(policy_arn)
 
     def _find_aws_policy(self, arn: str) -> None:
@@ -32,3 +46,79 @@ class IAMBackend(iam_models.IAMBackend):
         if name in known:
             policy = iam_models.AWSManagedPolicy.from_data(name, self.account_id, self.region_name, known[name])
             self.managed_policies[policy.arn] = policy
+
+
+class IAMResponse(responses.IamResponse):
+    """moto shows fields that AWS leaves out, decodes what is encoded in a policy, and simulates nothing.
+
+    No issue of moto's is known.
+    """
+
+    RESPONSE_KEY_PATH_TO_TRANSFORMER = responses.IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER | {
+        "CreateRoleResponse.Role.MaxSessionDuration": never_return,
+        "CreateRoleResponse.Role.RoleLastUsed": never_return,
+        "GetPolicyVersionResponse.PolicyVersion.Document": url_encode,
+        "ListRolesResponse.Roles.Role.AssumeRolePolicyDocument": url_encode,
+    }
+
+    def get_user(self) -> ActionResult:
+        """GetUser; without a name it is whoever asks."""
+        sender = caller.get()
+        if self._get_param("UserName") or sender is None or sender.principal is not None:
+            return super().get_user()
+        path, name = "/", sender.arn.rpartition("/")[2]
+        shown = {"Path": path, "UserName": name, "UserId": sender.user_id, "Arn": sender.arn, "CreateDate": _STARTED}
+        return ActionResult({"User": shown})
+
+    def simulate_principal_policy(self) -> ActionResult:
+        """SimulatePrincipalPolicy: what the evaluator that also decides says of a user, a group or a role."""
+        holder = self._holder(self._get_param("PolicySourceArn"))
+        policies = [*roles.policies_of(holder), *self._get_param("PolicyInputList", [])]
+        context = {
+            entry["ContextKeyName"]: entry["ContextKeyValues"][0]
+            for entry in self._get_param("ContextEntries", [])
+            if entry.get("ContextKeyName") and entry.get("ContextKeyValues")
+        }
+        results = [
+            _simulated(policies, Request(action, resource, arn=holder.arn, context=context))
+            for action in self._get_param("ActionNames")
+            for resource in self._get_param("ResourceArns", ["*"])
+        ]
+        return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+    def _holder(self, arn: str) -> iam_models.Role | iam_models.User | iam_models.Group:
+        known: list[Any] = [self.backend.roles, self.backend.users, self.backend.groups]
+        for holder in (holder for held in known for holder in list(held.values())):
+            if holder.arn == arn:
+                return cast(iam_models.Role | iam_models.User | iam_models.Group, holder)
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        raise NotFoundException(f"The {kind} with name {name} cannot be found.")
+
+
+_STARTED = datetime.now(UTC).replace(microsecond=0)
+_ALLOW_ANYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+
+
+def _simulated(policies: list[Any], request: Request) -> dict[str, Any]:
+    if allows(policies, request, identity=True):
+        decision = "allowed"
+    elif allows([*policies, _ALLOW_ANYTHING], request, identity=True):
+        decision = "implicitDeny"
+    else:
+        decision = "explicitDeny"
+    of_resource = {
+        "EvalResourceName": request.resource,
+        "EvalResourceDecision": decision,
+        "MatchedStatements": [],
+        "MissingContextValues": [],
+    }
+    return {
+        "EvalActionName": request.action,
+        "EvalResourceName": request.resource,
+        "EvalDecision": decision,
+        "EvalDecisionDetails": {},
+        "MatchedStatements": [],
+        "MissingContextValues": [],
+        "OrganizationsDecisionDetail": {"AllowedByOrganizations": True},
+        "ResourceSpecificResults": [of_resource],
+    }

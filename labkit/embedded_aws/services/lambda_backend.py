@@ -22,12 +22,13 @@ from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime import pool
 from labkit.embedded_aws.runtime.environment import Outcome
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Throttled
+from labkit.embedded_aws.services import limits
 from labkit.embedded_aws.services.event_source_mappings import EventSourceMapping, Poller, may_receive
 from labkit.embedded_aws.services.lambda_destinations import send_record
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
 from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import ACCOUNT
-from labkit.zip_rules import MOST_ZIPPED, BadZip, check_zip
+from labkit.zip_rules import MOST_UNZIPPED, MOST_ZIPPED, BadZip, check_zip
 
 
 class LambdaBackend(models.LambdaBackend):
@@ -128,6 +129,30 @@ class LambdaBackend(models.LambdaBackend):
         name = self.get_function(function_name, qualifier).function_name
         super().delete_function(function_name, qualifier)
         self.pool.retire(name)
+
+    def account_settings(self) -> dict[str, dict[str, int]]:
+        """Return the quotas of the account in this region, and what is used of them.
+
+        https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html
+        """
+        concurrency, _ = limits.UNRESERVED_CONCURRENCY
+        functions = list(self.list_functions())
+        held = [one.code_size for one in self.list_functions("ALL")] + [one.code_size for one in self._layer_versions()]
+        reserved = sum(int(function.reserved_concurrency or 0) for function in functions)
+        return {
+            "AccountLimit": {
+                "TotalCodeSize": limits.MOST_CODE_BYTES,
+                "CodeSizeUnzipped": MOST_UNZIPPED,
+                "CodeSizeZipped": MOST_ZIPPED,
+                "ConcurrentExecutions": concurrency,
+                "UnreservedConcurrentExecutions": concurrency - reserved,
+            },
+            "AccountUsage": {"TotalCodeSize": sum(held), "FunctionCount": len(functions)},
+        }
+
+    def _layer_versions(self) -> Iterable[models.LayerVersion]:
+        for layer in self.list_layers():
+            yield from self.list_layer_versions(layer["LayerName"])
 
     # --- event source mappings -----------------------------------------------------------------------------
 

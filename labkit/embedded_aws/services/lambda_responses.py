@@ -39,6 +39,12 @@ class LambdaResponse(responses.LambdaResponse):
         body: dict[str, Any] = json.loads(self.body)
         return body
 
+    def get_account_settings(self) -> str:
+        """GetAccountSettings, which moto does not have."""
+        backend = self.backend
+        assert isinstance(backend, LambdaBackend)
+        return json.dumps(backend.account_settings())
+
     def get_function(self) -> str:
         """GetFunction."""
         self._settle(self.path.rsplit("/", 1)[-1])

@@ -46,6 +46,10 @@ LONGEST_SUBJECT = 100
 PROTOCOLS = {"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"}
 DELIVERED_PROTOCOLS = {"sqs", "lambda"}  # by the embedded AWS
 # https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+TOPIC_ACTIONS = {
+    "AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish", "Receive",
+    "RemovePermission", "SetTopicAttributes", "Subscribe",
+}  # fmt: skip
 TOPIC_ATTRIBUTES = {
     "ArchivePolicy", "ContentBasedDeduplication", "DeliveryPolicy", "DisplayName", "FifoThroughputScope", "FifoTopic",
     "KmsMasterKeyId", "Policy", "SignatureVersion", "TracingConfig",
@@ -66,6 +70,7 @@ FUNCTION_NUMBERS = {"Timeout": (1, 900), "MemorySize": (128, 10_240)}
 LONGEST_FUNCTION_NAME = 64
 LARGEST_ENVIRONMENT_BYTES = 4_096
 MOST_LAYERS = 5
+MOST_CODE_BYTES = 80_530_636_800  # of all functions, their versions and all layers: 75 GB
 UNRESERVED_CONCURRENCY = (1_000, 100)  # of an account, and what has to be left of it
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = {

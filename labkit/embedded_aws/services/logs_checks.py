@@ -31,8 +31,17 @@ def _check_retention(operation: Operation) -> None:
 
 
 def _check_groups(operation: Operation) -> None:
+    if operation.get("logGroupNamePattern") is not None:
+        _check_list_groups(operation)
     if operation.get("logGroupNamePrefix") is not None and operation.get("logGroupNamePattern") is not None:
         raise _invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+
+
+def _check_list_groups(operation: Operation) -> None:
+    """Refuse a token that no page has given: they are numbers, see `services/logs.py`."""
+    token = operation.get("nextToken")
+    if token is not None and not token.isdecimal():
+        raise _invalid("The specified nextToken is invalid.")
 
 
 def _check_streams(operation: Operation) -> None:
@@ -73,6 +82,7 @@ CHECKS: dict[str, Callable[[Operation], None]] = {
     "FilterLogEvents": _check_filter,
     "GetQueryResults": _check_query,
     "GetLogEvents": _check_stream_exists,
+    "ListLogGroups": _check_list_groups,
     "PutLogEvents": _check_put,
     "PutRetentionPolicy": _check_retention,
 }

@@ -30,6 +30,7 @@ _OPERATIONS = {
         "UpdateBucketMetadataAnnotationTableConfiguration", "UpdateBucketMetadataInventoryTableConfiguration",
         "UpdateBucketMetadataJournalTableConfiguration", "UpdateObjectEncryption", "WriteGetObjectResponse",
     },
+    "sts": {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"},
     "sns": {
         "CheckIfPhoneNumberIsOptedOut", "CreatePlatformApplication", "CreatePlatformEndpoint", "DeleteEndpoint",
         "DeletePlatformApplication", "GetEndpointAttributes", "GetPlatformApplicationAttributes", "GetSMSAttributes",

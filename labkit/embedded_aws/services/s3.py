@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import re
+from dataclasses import dataclass
+from typing import Any, cast
 
 import xmltodict  # type: ignore[import-untyped]  # moto's own
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models as s3_models
 from moto.s3 import responses as s3_responses
-from moto.s3.models import FakeBucket, FakeKey
+from moto.s3.exceptions import AccessDeniedByLock, MalformedXML, MissingKey
+from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
 from moto.s3.notifications import S3NotificationEvent
 
+from labkit.embedded_aws.credentials import OWNER_ARN
+from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.services.s3_events import send_event, send_test_event
 from labkit.embedded_aws.services.s3_notifications import DESTINATIONS, check_notifications, check_rules
 from labkit.policy import Request, allows
@@ -23,6 +28,20 @@ class Bucket(FakeBucket):
     See getmoto/moto#5820 for policies that are not held against conditions.
     """
 
+    def set_lifecycle(self, rules: list[dict[str, Any]]) -> None:
+        """Set the rules, or refuse what is none; moto fails at it."""
+        try:
+            super().set_lifecycle(rules)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise MalformedXML from error
+
+    def set_cors(self, rules: list[dict[str, Any]]) -> None:
+        """Set the rules, or refuse what is none."""
+        try:
+            super().set_cors(rules)
+        except AssertionError as error:
+            raise MalformedXML from error
+
     def get_permission(self, action: str, resource: str) -> PermissionResult:
         """What the bucket policy says of the owner's own request; the loopback counts as secure transport."""
         if self.policy is None:
@@ -30,7 +49,7 @@ class Bucket(FakeBucket):
         request = Request(
             action,
             resource,
-            arn=f"arn:aws:iam::{self.account_id}:root",
+            arn=OWNER_ARN,
             account=self.account_id,
             context={"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"},
         )
@@ -61,6 +80,29 @@ class Key(FakeKey):
         self._value_buffer = io.BytesIO(body)  # type: ignore[assignment]  # moto reads it as the file that it expects
         self.contentsize = len(body)
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> FakeKey:
+        """Return what a listing tells, without the body: moto copies every version, and drops the copies."""
+        same = cast(FakeKey, object.__new__(type(self)))
+        same.__dict__.update(self.__dict__, _etag=self.etag, _value_buffer=io.BytesIO(), multipart=None)
+        return same
+
+
+class DeleteMarker(FakeDeleteMarker):
+    """moto looks for the parts of one, too.
+
+    No issue of moto's is known.
+    """
+
+    multipart = None
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """What an event tells of an object that is not there."""
+
+    name: str
+    version_id: str = "null"
+
 
 _ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
@@ -70,6 +112,17 @@ class S3Response(s3_responses.S3Response):
 
     No issue of moto's is known.
     """
+
+    def _handle_range_header(self, request: Any, response_headers: dict[str, Any], response_content: Any) -> Any:
+        """Return the range that is asked for; what is none is passed over, as S3 does."""
+        if not re.fullmatch(r"\s*bytes\s*=\s*\d*-\d*\s*", request.headers.get("range", "")):
+            return 200, response_headers, response_content
+        return super()._handle_range_header(request, response_headers, response_content)
+
+    def _tagging_from_xml(self) -> dict[str, str]:
+        """Return the tags of the body; a set may be empty."""
+        sent = xmltodict.parse(self.body, force_list={"Tag": True})["Tagging"]["TagSet"] or {"Tag": []}
+        return {tag["Key"]: tag["Value"] or "" for tag in sent["Tag"]}
 
     def _notification_config_from_body(self) -> dict[str, Any]:
         lists = (*(f"{kind}Configuration" for kind in DESTINATIONS), "Event", "FilterRule")
@@ -107,9 +160,15 @@ class S3Backend(s3_models.S3Backend):
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
         """
-        if not self.get_bucket(bucket_name).encryption:
+        bucket = self.get_bucket(bucket_name)
+        if not bucket.encryption:
             more["encryption"] = more.get("encryption") or "AES256"
+        older = []
+        if bucket.versioning_status == "Suspended":  # moto drops what came before: it gets nothing to drop
+            older = [version for version in dict.pop(bucket.keys, key_name, []) if version.version_id != "null"]
         key: FakeKey = super().put_object(bucket_name, key_name, value, **more)
+        if older:
+            bucket.keys.setlist(key_name, [*older, key])
         if self.tagger.has_tags(key.arn):
             self.tagger.delete_all_tags_for_resource(key.arn)
         return key
@@ -127,24 +186,81 @@ class S3Backend(s3_models.S3Backend):
     def delete_object(
         self, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
     ) -> tuple[bool, dict[str, Any]]:
-        """Delete an object or a version; moto tells of versions only when the last of them goes."""
+        """Delete an object or a version; moto tells of versions only when the last of them goes.
+
+        With versioning suspended it deletes all versions at once.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectsfromVersioningSuspendedBuckets.html
+        """
         bucket = self.get_bucket(bucket_name)
         held = bucket.keys.getlist(key_name, [])
-        deleted, told = super().delete_object(bucket_name, key_name, version_id, bypass)
-        if not deleted:
-            return deleted, told
-        if not bucket.is_versioned:
-            for key in held:
+        if bucket.versioning_status is None:
+            deleted, told = super().delete_object(bucket_name, key_name, version_id, bypass)
+            for key in held if deleted else ():
                 self.tagger.delete_all_tags_for_resource(key.arn)
-        elif version_id is None:
-            event = S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
-            send_event(self.account_id, event.value, bucket, bucket.keys[key_name])
-        elif key_name in bucket.keys:
-            gone = next((key for key in held if str(key.version_id) == version_id), None)
-            if gone is not None:
-                event = S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT
-                send_event(self.account_id, event.value, bucket, gone)
-        return deleted, told
+            return deleted, told
+        if not held:
+            return False, {}
+        if version_id is None:
+            return True, self._mark_deleted(bucket, key_name, held)
+        return self._delete_version(bucket, key_name, version_id, bypass)
+
+    def _mark_deleted(self, bucket: FakeBucket, name: str, held: list[Any]) -> dict[str, Any]:
+        marker = DeleteMarker(key=held[-1])
+        if not bucket.is_versioned:  # suspended: the marker takes the place of the version without an id
+            marker._version_id = "null"
+            held = [version for version in held if version.version_id != "null"]
+        bucket.keys.setlist(name, [*held, marker])
+        event = S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+        send_event(self.account_id, event.value, bucket, marker)
+        return {"version-id": marker.version_id, "delete-marker": "true"}
+
+    def _delete_version(
+        self, bucket: FakeBucket, name: str, version_id: str, bypass: bool
+    ) -> tuple[bool, dict[str, Any]]:
+        held = bucket.keys.getlist(name)
+        gone = next((version for version in held if str(version.version_id) == version_id), None)
+        told = {"version-id": version_id}
+        if gone is None:
+            return False, told
+        if isinstance(gone, FakeKey) and gone.is_locked(governance_bypass=bypass):
+            raise AccessDeniedByLock
+        if left := [version for version in held if version is not gone]:
+            bucket.keys.setlist(name, left)
+        else:
+            bucket.keys.pop(name)
+        send_event(self.account_id, S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT.value, bucket, gone)
+        return True, told | ({"delete-marker": "true"} if isinstance(gone, FakeDeleteMarker) else {})
+
+    def delete_objects(
+        self, bucket_name: str, objects: list[dict[str, Any]], bypass_retention: bool = False
+    ) -> tuple[list[tuple[str, str | None, str | None]], list[str]]:
+        """Delete several objects; S3 tells also of those that were not there."""
+        bucket = self.get_bucket(bucket_name)
+        missing = [wanted["Key"] for wanted in objects if wanted["Key"] not in bucket.keys]
+        answer = super().delete_objects(bucket_name, objects, bypass_retention)
+        for name in missing if bucket.versioning_status is None else ():
+            send_event(self.account_id, S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT.value, bucket, _Missing(name))
+        return answer
+
+    def get_object(
+        self,
+        bucket_name: str,
+        key_name: str,
+        version_id: str | None = None,
+        part_number: str | None = None,
+        return_delete_marker: bool = False,
+    ) -> FakeKey | None:
+        """Return the object, or the part of it; moto fails at a part that is not there."""
+        try:
+            return super().get_object(bucket_name, key_name, version_id, part_number, return_delete_marker)
+        except KeyError as error:
+            raise AwsError("InvalidPartNumber", "The requested partnumber is not satisfiable", 416) from error
+
+    def delete_object_tagging(self, bucket_name: str, key_name: str, version_id: str | None = None) -> None:
+        """Delete an object's tags; moto fails where there is no object."""
+        if self.get_object(bucket_name, key_name, version_id) is None:
+            raise MissingKey(key=key_name)
+        super().delete_object_tagging(bucket_name, key_name, version_id)
 
     def put_object_tagging(self, key: FakeKey, tags: dict[str, str] | None) -> FakeKey:
         """Set an object's tags; moto tells of it also when an upload has none."""

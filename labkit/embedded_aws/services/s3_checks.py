@@ -235,6 +235,43 @@ def _check_tags(operation: Operation) -> None:
         raise AwsError("InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=repeated[0])
 
 
+def _check_versions(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html."""
+    _check_list(operation)
+    marker = operation.get("VersionIdMarker")
+    if marker is None:
+        return
+    told = {"ArgumentName": "version-id-marker", "ArgumentValue": marker}
+    if not marker:
+        raise AwsError("InvalidArgument", "A version-id marker cannot be empty.", **told)
+    if operation.get("KeyMarker") is None:
+        words = "A version-id marker cannot be specified without a key marker."
+        raise AwsError("InvalidArgument", words, **told)
+    if not re.fullmatch(r"null|[A-Za-z0-9._-]{1,1024}", marker):
+        raise AwsError("InvalidArgument", "Invalid version id specified", **told)
+
+
+def _check_locked(member: str | None = None) -> Callable[[Operation], None]:
+    """Refuse to show or set the lock of an object in a bucket without Object Lock, and to show what was never set.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+    """
+
+    def check(operation: Operation) -> None:
+        bucket = _bucket(operation)
+        if not bucket.object_lock_enabled:
+            raise AwsError("InvalidRequest", "Bucket is missing Object Lock Configuration")
+        _check_tagged(operation)
+        held = s3_backends[ACCOUNT][PARTITION].get_object(bucket.name, operation.get("Key"), operation.get("VersionId"))
+        if held is None:
+            raise AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=operation.get("Key"))
+        if member is not None and getattr(held, member) is None:
+            words = "The specified object does not have a ObjectLock configuration"
+            raise AwsError("NoSuchObjectLockConfiguration", words, 404)
+
+    return check
+
+
 def _refuse_what_is_no_form(_operation: Operation) -> None:
     words = "The body of your POST request is not well-formed multipart/form-data."
     raise AwsError("MalformedPOSTRequest", words)
@@ -247,6 +284,9 @@ CHECKS: dict[str, Callable[[Operation], None]] = {
     "CreateMultipartUpload": _check_new_upload,
     "DeleteObjectTagging": _check_tagged,
     "GetObject": _check_archived,
+    "GetObjectLegalHold": _check_locked("lock_legal_status"),
+    "GetObjectRetention": _check_locked("lock_mode"),
+    "ListObjectVersions": _check_versions,
     "ListObjects": _check_list,
     "ListObjectsV2": _check_list,
     "ListParts": _check_upload,
@@ -258,6 +298,8 @@ CHECKS: dict[str, Callable[[Operation], None]] = {
     "PutBucketTagging": _check_tags,
     "PutObject": _check_put,
     "PutObjectAcl": _check_grants,
+    "PutObjectLegalHold": _check_locked(),
+    "PutObjectRetention": _check_locked(),
     "PutObjectTagging": _check_tags,
     "RestoreObject": _check_tagged,
     "UploadPart": _check_part,

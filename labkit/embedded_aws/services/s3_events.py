@@ -16,6 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -26,6 +27,7 @@ from moto.sns import models as sns_models
 from moto.sns.models import sns_backends
 
 from labkit.embedded_aws import settings
+from labkit.embedded_aws.http.request_context import caller, trace_attributes
 from labkit.embedded_aws.services import sqs
 from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
 from labkit.embedded_aws.services.s3_notifications import s3_may_publish
@@ -120,22 +122,15 @@ def s3_record(event_name: str, bucket: FakeBucket, key: FakeKey, rule_id: str) -
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
-    now = time.time_ns()
-    described: dict[str, Any] = {"key": quote_plus(key.name, safe="/")}
-    if not event_name.startswith("s3:ObjectRemoved"):
-        described |= {"size": key.size, "eTag": key.etag.replace('"', "")}
-    elif event_name.endswith("DeleteMarkerCreated"):
-        described["eTag"] = hashlib.md5(b"", usedforsecurity=False).hexdigest()
-    if bucket.is_versioned:
-        described["versionId"] = key.version_id
-    described["sequencer"] = f"{now // 1000:016X}"
-    return {
-        "eventVersion": "2.1",
+    owner, sender = f"A{_digest(bucket.account_id)[:13]}", caller.get()
+    is_lesser = event_name.startswith(("s3:ObjectTagging", "s3:ObjectAcl"))  # these tell less, in a later version
+    record: dict[str, Any] = {
+        "eventVersion": "2.3" if is_lesser else "2.1",
         "eventSource": "aws:s3",
         "awsRegion": bucket.region_name,
         "eventTime": iso_8601_datetime_with_milliseconds(),
         "eventName": event_name.removeprefix("s3:"),
-        "userIdentity": {"principalId": f"AWS:AIDA{_digest(bucket.account_id)[:17]}"},
+        "userIdentity": {"principalId": f"AWS:{sender.user_id}" if sender else "Anonymous"},
         "requestParameters": {"sourceIPAddress": "127.0.0.1"},
         "responseElements": {"x-amz-request-id": _request_id(), "x-amz-id-2": _host_id()},
         "s3": {
@@ -143,12 +138,37 @@ def s3_record(event_name: str, bucket: FakeBucket, key: FakeKey, rule_id: str) -
             "configurationId": rule_id,
             "bucket": {
                 "name": bucket.name,
-                "ownerIdentity": {"principalId": f"A{_digest(bucket.account_id)[:13]}"},
+                "ownerIdentity": {"principalId": owner},
                 "arn": bucket.arn,
             },
-            "object": described,
+            "object": _object(event_name, key, is_lesser),
         },
     }
+    if event_name == "s3:ObjectRestore:Completed":
+        record["userIdentity"]["principalId"] = f"AmazonCustomer:{owner}"
+        expiry = key._expiry or datetime.now(UTC)
+        record["glacierEventData"] = {
+            "restoreEventData": {
+                "lifecycleRestorationExpiryTime": f"{expiry:%Y-%m-%dT00:00:00.000Z}",
+                "lifecycleRestoreStorageClass": key.storage_class,
+            }
+        }
+    return record
+
+
+def _object(event_name: str, key: Any, is_lesser: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {"key": quote_plus(key.name, safe="/")}
+    if not event_name.startswith("s3:ObjectRemoved"):
+        described |= {"size": key.size, "eTag": key.etag.replace('"', "")}
+    elif event_name.endswith("DeleteMarkerCreated"):
+        described["eTag"] = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+    if key.version_id != "null":
+        described["versionId"] = key.version_id
+    described["sequencer"] = f"{time.time_ns() // 1000:016X}"
+    if is_lesser:
+        described.pop("size", None)
+        del described["sequencer"]
+    return described
 
 
 def _digest(text: str) -> str:
@@ -168,7 +188,12 @@ def _send(bucket: FakeBucket, arn: str, message: str) -> None:
     if service == "sns":
         _delivery.add(lambda: _send_to_topic(bucket, sns_backends[account][region], arn, message))
     elif service == "sqs":
-        _delivery.add(lambda: sqs.deliver(arn, message, service="s3.amazonaws.com", source=bucket.arn))
+        attributes = trace_attributes()
+        _delivery.add(
+            lambda: sqs.deliver(
+                arn, message, service="s3.amazonaws.com", source=bucket.arn, system_attributes=attributes
+            )
+        )
     elif service == "lambda":
         _delivery.add(lambda: _send_to_function(bucket, arn, message))
 

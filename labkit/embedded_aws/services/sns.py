@@ -16,6 +16,7 @@ from typing import Any
 from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.sns import models as sns_models
 
+from labkit.embedded_aws.http.request_context import trace_attributes
 from labkit.embedded_aws.services import sqs
 from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
 
@@ -73,7 +74,8 @@ class Subscription(sns_models.Subscription):
         ):
             return
         if message_structure == "json":
-            message = self._parse_message_structure(message, self.protocol)
+            parts = json.loads(message)  # what is not a text is not looked at
+            message = parts[self.protocol] if isinstance(parts.get(self.protocol), str) else parts["default"]
         sent = Sent(message, message_id, subject, message_attributes)
         fifo: dict[str, Any] = {"deduplication_id": deduplication_id, "group_id": group_id}
         if self.protocol == "lambda":
@@ -85,7 +87,7 @@ class Subscription(sns_models.Subscription):
             self._deliver_to_queue(dead_letters, sent, fifo)
 
     def _deliver_to_queue(self, arn: str, sent: Sent, fifo: dict[str, Any]) -> bool:
-        body, more = envelope(self, sent), dict(fifo)
+        body, more = envelope(self, sent), fifo | {"system_attributes": trace_attributes()}
         if str(self.attributes.get("RawMessageDelivery")).lower() == "true":
             body, more["message_attributes"] = sent.message, _raw_attributes(sent.attributes or {})
         return sqs.deliver(arn, body, service="sns.amazonaws.com", source=self.topic.arn, **more)

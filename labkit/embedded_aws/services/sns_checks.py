@@ -25,6 +25,7 @@ _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _FIFO_TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,251}\.fifo")
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]*")
 _ARNS = ("TopicArn", "TargetArn", "SubscriptionArn", "ResourceArn", "PlatformApplicationArn", "EndpointArn")
+_DATA_TYPE = re.compile(r"(String|Number|Binary)(\..+)?", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -52,7 +53,11 @@ def check_arns(operation: Operation) -> None:
             raise _invalid("SubscriptionId")
         if name == "TopicArn" and (parts[:3] != ["arn", "aws", "sns"] or parts[3] != operation.region):
             raise _invalid("TopicArn")
-        if name == "TopicArn" and operation.name not in ("DeleteTopic",) and _topic(operation, arn) is None:
+        if (
+            name == "TopicArn"
+            and operation.name not in ("ConfirmSubscription", "DeleteTopic")
+            and _topic(operation, arn) is None
+        ):
             raise _not_found("Topic")
 
 
@@ -68,7 +73,7 @@ def _check_create(operation: Operation) -> None:
     is_fifo = attributes.get("FifoTopic", "").lower() == "true"
     existing = _topic(operation, operation.arn(name))
     if not (_FIFO_TOPIC_NAME if is_fifo else _TOPIC_NAME).fullmatch(name):
-        if existing is not None:
+        if existing is not None and not is_fifo:
             raise _invalid("Attributes Reason: Topic already exists with different attributes")
         raise _invalid("Topic Name")
     for attribute, value in attributes.items():
@@ -129,6 +134,10 @@ def _check_subscribe(operation: Operation) -> None:
     protocol, endpoint = operation.get("Protocol"), operation.get("Endpoint")
     if protocol not in limits.PROTOCOLS:
         raise _invalid(f"Amazon SNS does not support this protocol string: {protocol}")
+    attributes = operation.get("Attributes", {})
+    scope = attributes.get("FilterPolicyScope", "MessageAttributes")
+    for name, value in attributes.items():
+        _check_subscription_attribute(name, value, scope, "Attributes Reason: ")
     if protocol not in limits.DELIVERED_PROTOCOLS:
         raise not_there(f"subscriptions by {protocol}: its topics deliver to queues (sqs) and functions (lambda)")
     topic = _topic(operation, operation.get("TopicArn"))
@@ -139,10 +148,6 @@ def _check_subscribe(operation: Operation) -> None:
     if queue is not None and queue.fifo_queue and not topic.fifo_topic:
         words = "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
         raise _invalid(words)
-    attributes = operation.get("Attributes", {})
-    scope = attributes.get("FilterPolicyScope", "MessageAttributes")
-    for name, value in attributes.items():
-        _check_subscription_attribute(name, value, scope, "Attributes Reason: ")
     existing = sns_backends[ACCOUNT][operation.region]._find_subscription(topic.arn, endpoint, protocol)
     if existing is not None:
         _compare_subscription(existing.attributes, attributes)
@@ -157,7 +162,7 @@ def _is_endpoint(endpoint: str | None, protocol: str) -> bool:
 
 def _compare_subscription(held: dict[str, Any], wanted: dict[str, str]) -> None:
     for name, value in wanted.items():
-        before = held.get(name)
+        before = held.get(name, "MessageAttributes" if name == "FilterPolicyScope" else None)
         same = str(before).lower() == value.lower() if name == "RawMessageDelivery" else before == value
         if not same:
             raise _invalid("Attributes Reason: Subscription already exists with different attributes")
@@ -311,7 +316,7 @@ def _wrong_name(name: str) -> str | None:
 def _wrong_value(name: str, value: dict[str, Any]) -> str | None:
     kind = value.get("DataType", "")
     base = kind.partition(".")[0]
-    if base not in ("String", "Number", "Binary"):
+    if not _DATA_TYPE.fullmatch(kind):
         return (
             f"The message attribute '{name}' has an invalid message attribute type, the set of supported type "
             "prefixes is Binary, Number, and String."
@@ -359,7 +364,25 @@ def _check_tags(operation: Operation) -> None:
         raise _invalid("Duplicated keys are not allowed.")
 
 
+def _check_confirm(operation: Operation) -> None:
+    """Refuse every token: queues and functions are confirmed by themselves, so that none was ever sent."""
+    if not re.fullmatch(r"[0-9a-f]{64,}", operation.get("Token", "")):
+        raise AwsError("InvalidParameter", "Invalid token")
+    raise _invalid("Token")
+
+
+def _check_add_permission(operation: Operation) -> None:
+    """https://docs.aws.amazon.com/sns/latest/api/API_AddPermission.html."""
+    topic = _topic(operation, operation.get("TopicArn"))
+    if any(statement.get("Sid") == operation.get("Label") for statement in topic._policy_json["Statement"]):
+        raise _invalid("Statement already exists")
+    if not set(operation.get("ActionName", [])) <= limits.TOPIC_ACTIONS:
+        raise _invalid("Policy statement action out of service scope!")
+
+
 CHECKS: dict[str, Callable[[Operation], None]] = {
+    "AddPermission": _check_add_permission,
+    "ConfirmSubscription": _check_confirm,
     "CreateTopic": _check_create,
     "Publish": _check_publish,
     "PublishBatch": _check_publish_batch,

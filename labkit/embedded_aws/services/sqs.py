@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import Iterable
 from hashlib import sha256
@@ -10,11 +11,15 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.sqs import models, responses
-from moto.sqs.exceptions import InvalidParameterValue, SQSException
+from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import Message
 
+from labkit.embedded_aws import settings
+from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.http.request_context import trace_attributes
 from labkit.embedded_aws.services.limits import LONGEST_DELAY_SECONDS
-from labkit.embedded_aws.services.sqs_moves import MessageMove
+from labkit.embedded_aws.services.sqs_checks import message_size
+from labkit.embedded_aws.services.sqs_moves import MessageMove, source_of
 from labkit.embedded_aws.services.sqs_queue import Queue, find_queue
 from labkit.policy import allows, service_request
 
@@ -28,6 +33,11 @@ class SQSBackend(models.SQSBackend):
     """
 
     queues: dict[str, Queue]  # type: ignore[assignment]
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        """Make an account's queues in a region."""
+        super().__init__(region_name, account_id)
+        self.deleted: dict[str, float] = {}  # when a name was given up, while the settings say that it matters
 
     def get_queue(self, queue_name: str) -> Queue:
         """Return the queue or raise QueueDoesNotExist."""
@@ -43,6 +53,8 @@ class SQSBackend(models.SQSBackend):
         """Delete the queue and release whoever polls it."""
         queue = self.get_queue(queue_name)
         super().delete_queue(queue_name)
+        if settings.current().queue_name_seconds:
+            self.deleted[queue_name] = time.monotonic()
         queue.close()
 
     def send_message(
@@ -71,7 +83,8 @@ class SQSBackend(models.SQSBackend):
             raise InvalidParameterValue(
                 f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."
             )
-        message = Message(str(uuid.uuid4()), message_body, system_attributes)
+        traced = (trace_attributes() or {}) | (system_attributes or {})
+        message = Message(str(uuid.uuid4()), message_body, traced)
         message.message_attributes = message_attributes or {}
         message.group_id = group_id
         if queue.fifo_queue:
@@ -80,6 +93,50 @@ class SQSBackend(models.SQSBackend):
         message.mark_sent(delay)
         queue.add_message(message)
         return message
+
+    def send_message_batch(
+        self, queue_name: str, entries: dict[str, dict[str, Any]]
+    ) -> tuple[list[Message], list[dict[str, Any]]]:
+        """SendMessageBatch: what is too long or too late fails alone; moto refuses all, and drops the traces."""
+        largest: int = self.get_queue(queue_name).maximum_message_size  # type: ignore[attr-defined]
+        sent, failed = [], []
+        for entry in entries.values():
+            try:
+                if message_size(entry) > largest:
+                    words = "One or more parameters cannot be validated. Reason: Message must be shorter than "
+                    raise InvalidParameterValue(f"{words}{largest} bytes.")
+                message = self.send_message(
+                    queue_name,
+                    entry["MessageBody"],
+                    message_attributes=entry["MessageAttributes"],
+                    delay_seconds=entry["DelaySeconds"],
+                    deduplication_id=entry.get("MessageDeduplicationId"),
+                    group_id=entry.get("MessageGroupId"),
+                    system_attributes=entry.get("MessageSystemAttributes"),
+                )
+            except InvalidParameterValue as error:
+                told = {"Code": error.code, "Message": error.message, "SenderFault": True}
+                failed.append({"Id": entry["Id"], **told})
+                continue
+            message.user_id = entry["Id"]  # type: ignore[attr-defined]
+            sent.append(message)
+        return sent, failed
+
+    def add_permission(self, region_name: str, queue_name: str, *more: Any, **named: Any) -> None:
+        """AddPermission: the policy that it begins has a name and the older version."""
+        queue = self.get_queue(queue_name)
+        is_new = not queue._policy_json["Statement"]
+        super().add_permission(region_name, queue_name, *more, **named)
+        if is_new:
+            begun = {"Version": "2008-10-17", "Id": f"{queue.queue_arn}/SQSDefaultPolicy"}
+            queue._policy_json = begun | {"Statement": queue._policy_json["Statement"]}
+
+    def remove_permission(self, queue_name: str, label: str) -> None:
+        """RemovePermission, in AWS's words."""
+        queue = self.get_queue(queue_name)
+        if all(statement.get("Sid") != label for statement in queue._policy_json["Statement"]):
+            raise InvalidParameterValue(f"Value {label} for parameter Label is invalid. Reason: can't find label.")
+        super().remove_permission(queue_name, label)
 
     def receive_message(
         self,
@@ -101,7 +158,12 @@ class SQSBackend(models.SQSBackend):
 def _with_attributes(message: Message, names: Iterable[str]) -> Message:
     seen = Message(message.id, message.body, message.system_attributes)
     seen.__dict__.update(message.__dict__)
-    models._filter_message_attributes(seen, list(names))
+    wanted = [(name[:-1].removesuffix("."), True) if name.endswith("*") else (name, False) for name in names]
+    seen.message_attributes = {
+        held: value
+        for held, value in message.message_attributes.items()
+        if any(name == "All" or (held.startswith(name) if is_prefix else held == name) for name, is_prefix in wanted)
+    }
     return seen
 
 
@@ -156,6 +218,11 @@ def deliver(arn: str, message: str, *, service: str, source: str, **more: Any) -
     return True
 
 
+def _no_resource(parameter: str) -> AwsError:
+    words = f"The resource that you specified for the {parameter} parameter doesn't exist."
+    return AwsError("ResourceNotFoundException", words, 404)
+
+
 _moves: dict[str, list[MessageMove]] = {}  # by the ARN of the dead-letter queue, the latest first
 
 
@@ -182,16 +249,23 @@ class SQSResponse(responses.SQSResponse):
         shown = [_shown(message, names) for message in received]
         return ActionResult({"Messages": shown} if shown else {})
 
+    def send_message_batch(self) -> ActionResult:
+        """SendMessageBatch; what did not happen is not shown."""
+        answer: dict[str, Any] = super().send_message_batch().result  # type: ignore[assignment]
+        return ActionResult({name: entries for name, entries in answer.items() if entries})
+
+    def list_queue_tags(self) -> ActionResult:
+        """ListQueueTags, without a map when there are none."""
+        tags = self.sqs_backend.list_queue_tags(self._get_queue_name()).tags
+        return ActionResult({"Tags": tags} if tags else {})
+
     def start_message_move_task(self) -> ActionResult:
         """StartMessageMoveTask."""
         source = self._dead_letter_queue()
         destination_arn = self._get_param("DestinationArn")
         destination = find_queue(destination_arn) if destination_arn else None
         if destination_arn and destination is None:
-            raise SQSException(
-                "ResourceNotFoundException",
-                "The resource that you specified for the DestinationArn parameter doesn't exist.",
-            )
+            raise _no_resource("DestinationArn")
         moves = _moves.setdefault(source.queue_arn, [])
         if moves and moves[0].status == "RUNNING":
             raise InvalidParameterValue(
@@ -210,19 +284,21 @@ class SQSResponse(responses.SQSResponse):
     def cancel_message_move_task(self) -> ActionResult:
         """CancelMessageMoveTask."""
         handle = self._get_param("TaskHandle")
+        source_arn = source_of(handle)
+        if source_arn is None:
+            raise InvalidParameterValue("Value for parameter TaskHandle is invalid.")
+        if find_queue(source_arn) is None:
+            raise _no_resource("SourceArn")
         for move in (move for moves in _moves.values() for move in moves):
             if move.handle == handle and move.status == "RUNNING":
                 move.cancel()
                 return ActionResult({"ApproximateNumberOfMessagesMoved": move.moved})
-        raise SQSException("ResourceNotFoundException", "Task does not exist.")
+        raise AwsError("ResourceNotFoundException", "Task does not exist.", 404)
 
     def _dead_letter_queue(self) -> Queue:
         source = find_queue(self._get_param("SourceArn"))
         if source is None:
-            raise SQSException(
-                "ResourceNotFoundException",
-                "The resource that you specified for the SourceArn parameter doesn't exist.",
-            )
+            raise _no_resource("SourceArn")
         if not self.sqs_backend.list_dead_letter_source_queues(source.name):
             raise InvalidParameterValue("Source queue must be configured as a Dead Letter Queue.")
         return source

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.sqs.models import sqs_backends
 
+from labkit.embedded_aws import settings
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.services import limits
@@ -74,14 +76,19 @@ def _check_create(operation: Operation) -> None:
         words = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
         raise AwsError("InvalidParameterValue", words)
     attributes = operation.get("Attributes", {})
-    is_fifo = attributes.get("FifoQueue") == "true"
+    is_fifo = attributes.get("FifoQueue", "").lower() == "true"
     if is_fifo != name.endswith(".fifo"):
         words = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end "
         raise AwsError("InvalidParameterValue", words + "with .fifo suffix and be 1 to 80 in length.")
     if not is_fifo:
         _refuse_fifo_attributes(attributes)
     _check_attributes(attributes, operation, is_fifo)
-    existing = sqs_backends[ACCOUNT][operation.region].queues.get(name)
+    backend = sqs_backends[ACCOUNT][operation.region]
+    wait, deleted = settings.current().queue_name_seconds, backend.deleted.get(name)  # type: ignore[attr-defined]
+    if deleted is not None and time.monotonic() < deleted + wait:
+        words = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+        raise AwsError("AWS.SimpleQueueService.QueueDeletedRecently", words)
+    existing = backend.queues.get(name)
     if isinstance(existing, Queue):
         _compare(existing, attributes)
 
@@ -107,7 +114,7 @@ def _compare(queue: Queue, attributes: dict[str, str]) -> None:
 def _same(name: str, wanted: str, shown: str) -> bool:
     if name in ("Policy", "RedrivePolicy", "RedriveAllowPolicy") and wanted and shown:
         return bool(json.loads(wanted) == json.loads(shown))
-    return wanted == shown
+    return wanted == shown or (shown in ("true", "false") and wanted.lower() == shown)
 
 
 def _check_set(operation: Operation) -> None:
@@ -116,7 +123,7 @@ def _check_set(operation: Operation) -> None:
     if "FifoQueue" in attributes:
         if not queue.fifo_queue:
             raise AwsError("InvalidAttributeName", "Unknown Attribute FifoQueue.")
-        if attributes["FifoQueue"] != "true":
+        if attributes["FifoQueue"].lower() != "true":
             raise _bad_attribute("FifoQueue", "Modifying queue type is not supported.")
     if not queue.fifo_queue:
         _refuse_fifo_attributes(attributes)
@@ -133,7 +140,7 @@ def _check_attributes(attributes: Any, operation: Operation, is_fifo: bool) -> N
         if name in limits.QUEUE_NUMBERS:
             _check_number(name, value)
         elif name in limits.QUEUE_CHOICES:
-            if value not in limits.QUEUE_CHOICES[name]:
+            if value not in limits.QUEUE_CHOICES[name] and value.lower() not in limits.QUEUE_CHOICES[name]:
                 raise _bad_attribute(name)
         elif name not in limits.QUEUE_DOCUMENTS:
             raise AwsError("InvalidAttributeName", f"Unknown Attribute {name}.")
@@ -199,7 +206,7 @@ def _check_get_attributes(operation: Operation) -> None:
 def _check_send(operation: Operation) -> None:
     queue = _queue(operation)
     _check_message(operation.members, queue)
-    if _size(operation.members) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
+    if message_size(operation.members) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
         raise _too_long(queue)
 
 
@@ -209,8 +216,8 @@ def _too_long(queue: Queue) -> AwsError:
     return AwsError("InvalidParameterValue", words)
 
 
-def _size(message: dict[str, Any]) -> int:
-    """Bytes of the body and of its attributes' names, types and values.
+def message_size(message: dict[str, Any]) -> int:
+    """Return the bytes of the body and of its attributes' names, types and values.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
     """
@@ -345,7 +352,7 @@ def _check_batch(kind: str) -> Callable[[Operation], None]:
 
 
 def _check_batch_of_messages(entries: Iterable[dict[str, Any]], queue: Queue) -> None:
-    size = sum(_size(entry) for entry in entries)
+    size = sum(message_size(entry) for entry in entries)
     if size > limits.LARGEST_BATCH_BYTES:
         words = f"Batch requests cannot be longer than {limits.LARGEST_BATCH_BYTES} bytes. You have sent {size} bytes."
         raise AwsError("AWS.SimpleQueueService.BatchRequestTooLong", words)
@@ -356,8 +363,6 @@ def _check_batch_of_messages(entries: Iterable[dict[str, Any]], queue: Queue) ->
             if error.code == "MissingParameter" and queue.fifo_queue and "MessageGroupId" in error.message:
                 raise AwsError("InvalidParameterValue", error.message) from error
             raise
-        if _size(entry) > int(queue.maximum_message_size):  # type: ignore[attr-defined]
-            raise _too_long(queue)
 
 
 CHECKS: dict[str, Callable[[Operation], None]] = {

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartM
 
 from __future__ import annotations
 
-import secrets
+import base64
+import json
 import threading
 import time
 import uuid
@@ -16,12 +17,21 @@ from moto.sqs.models import Message
 from labkit.embedded_aws.services.sqs_queue import Queue, find_queue
 
 
+def source_of(handle: str) -> str | None:
+    """Return the ARN of the queue that a task's handle names, None when it is no handle."""
+    try:
+        return str(json.loads(base64.b64decode(handle, validate=True))["sourceArn"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class MessageMove:
     """A redrive under way."""
 
     def __init__(self, source: Queue, destination: Queue | None, per_second: int | None) -> None:
         """Begin to move on a thread of its own."""
-        self.handle = secrets.token_urlsafe(60)
+        told = {"taskId": str(uuid.uuid4()), "sourceArn": source.queue_arn}
+        self.handle = base64.b64encode(json.dumps(told).encode()).decode()
         self.source = source
         self.destination = destination
         self.per_second = per_second
@@ -54,7 +64,7 @@ class MessageMove:
         """Send the message anew: AWS gives it a new id, a new age and a receive count of nought."""
         origin = message.system_attributes.get("DeadLetterQueueSourceArn", {}).get("StringValue")
         target = self.destination or find_queue(origin or "")
-        if target is None:
+        if target is None or target.deleted:
             self.source.add_message(message)
             self.status, self.failure = "FAILED", "AWS.SimpleQueueService.NonExistentQueue"
             return False

@@ -44,10 +44,13 @@ class Queue(models.Queue):
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
         """Set what is named and leave the rest: moto drops the policy whenever anything else is set.
 
+        True and False count in either case, as on AWS.
+
         No issue of moto's is known.
         """
         kept = {"Policy": self.policy} if hasattr(self, "_policy_json") else {}
-        super()._set_attributes({**kept, **attributes}, now)
+        truths = {name: value.lower() for name, value in attributes.items() if value in ("True", "False")}
+        super()._set_attributes({**kept, **attributes, **truths}, now)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class Queue(models.Queue):
     def _forget_all(self) -> None:
         self._all: dict[str, Message] = {}
         self._ready: deque[Message] = deque()
-        self._later: list[tuple[float, int, Message]] = []  # in flight or delayed, by when they are visible
+        self._later: list[tuple[float, str]] = []  # ids of what is in flight or delayed, by when it is visible
         self._due: dict[str, float] = {}  # message id -> the entry of _later that counts
         self._by_receipt: dict[str, Message] = {}
         self._receipts: dict[str, list[str]] = {}
@@ -214,15 +217,15 @@ class Queue(models.Queue):
     def _hide(self, message: Message, until: float) -> None:
         message.visible_at = until
         self._due[message.id] = until
-        heapq.heappush(self._later, (until, next(self._order), message))
+        heapq.heappush(self._later, (until, message.id))
 
     def _wake_up(self) -> None:
         now = _now()
         while self._later and self._later[0][0] <= now:
-            due, _, message = heapq.heappop(self._later)
-            if self._due.get(message.id) == due:
-                del self._due[message.id]
-                self._make_ready(message)
+            due, message_id = heapq.heappop(self._later)
+            if self._due.get(message_id) == due:
+                del self._due[message_id]
+                self._make_ready(self._all[message_id])
 
     def _seconds_to_next(self) -> float:
         return max(0.001, (self._later[0][0] - _now()) / 1000) if self._later else 3600.0

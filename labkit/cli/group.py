@@ -1,9 +1,8 @@
-"""The labkit command as a whole: whatever goes wrong in one of its subcommands ends here."""
+"""The group of all subcommands: whatever goes wrong in one of them ends here."""
 
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -11,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from labkit.errors import FULL, LabError, file_error
-from labkit.terminal import say
+from labkit.terminal import say, say_json
 
 
 class Labkit(click.Group):
@@ -53,5 +52,5 @@ class Labkit(click.Group):
 def _tell(error: LabError, *, as_json: bool) -> None:
     """Say what went wrong on the error stream; to a program also, as JSON, where it reads."""
     if as_json:
-        say(json.dumps({"error": error.as_data()}, indent=2))
+        say_json({"error": error.as_data()})
     say(error, err=True)

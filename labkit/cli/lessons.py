@@ -1,0 +1,151 @@
+"""The subcommands of a lesson: run the notebooks, open them, hand them out, mark what was made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labkit.cli.options import json_option, lab_options, opened, place_of, report
+from labkit.interrupts import INTERRUPTED
+from labkit.terminal import say, say_json
+
+
+@click.command()
+@click.argument("notebooks", nargs=-1)
+@json_option
+@lab_options
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Default: runs/<time>.")
+@click.option("--keep", is_flag=True, help="Leave what was made, and leave out the notebook that cleans up.")
+@click.option("--yes", is_flag=True, help="Do not ask before using a real account.")
+@click.option("--cell-timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="For each cell; default 300.")
+@click.option(
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebooks, read as the type that they declare.",
+)
+def run(
+    notebooks: tuple[str, ...],
+    as_json: bool,
+    out: Path | None,
+    keep: bool,
+    yes: bool,
+    cell_timeout: float | None,
+    parameters: tuple[tuple[str, str], ...],
+    **at: Any,
+) -> None:
+    """Run the notebooks in order, without opening them.
+
+    All numbered ones, or those named: 03, 03_notification, a path. Leaves executed copies and one HTML report. On the
+    embedded AWS a run has one of its own, which is gone at the end. Fails at the first error or failed check, and says
+    in which cell.
+    """
+    from labkit.lab import find_workspace
+    from labkit.run import runner
+
+    at, others = runner.take_options(at, dict(parameters))
+    where, workspace = place_of(at), find_workspace()
+    paths = runner.find_notebooks(workspace / "notebooks", notebooks)
+    if where == "aws":
+        from labkit.insight.plan import plan
+
+        if as_json and not yes:
+            raise click.UsageError("--json needs --yes: a program cannot be asked.")
+        say(plan(opened(at)), err=as_json)
+        say(err=as_json)
+        if not yes:
+            click.confirm(f"Make all of this, and {'leave it there' if keep else 'delete it at the end'}?", abort=True)
+    done = runner.run_lab(
+        paths,
+        folder=out or workspace / "runs" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}",
+        keep=keep,
+        parameters=others,
+        cell_timeout=cell_timeout or runner.CELL_TIMEOUT_S,
+        say=lambda words: say(words, err=as_json),
+        **{**at, "where": where},
+    )
+    if as_json:
+        say_json(done.as_data())
+    else:
+        _tell(done)
+    if done.failed or done.interrupted:
+        sys.exit(INTERRUPTED if done.interrupted else 1)
+
+
+def _tell(done: Any) -> None:
+    """How a run went, and where it lies."""
+    say()
+    say(done)
+    say()
+    if done.failed and done.failed.failure and "\n" in done.failed.failure.message:
+        say(f"{done.failed.failure.message}\n")
+    here = f"{Path.cwd()}{os.sep}"
+    say(f"Executed notebooks: {str(done.folder).removeprefix(here)}")
+    say(f"Report:             {str(done.report).removeprefix(here)}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="my-lab")
+@click.option("--no-open", is_flag=True, help="Lay it out, and do not start JupyterLab.")
+@json_option
+def start(folder: Path, no_open: bool, as_json: bool) -> None:
+    """Lay the workbook out in a folder, and open it in JupyterLab.
+
+    In a folder that has it already, new notebooks come in, and what you have changed stays as it is.
+    """
+    from labkit import room
+
+    report(room.lay_out(folder), as_json=as_json)
+    if not no_open:
+        room.open_jupyterlab(folder)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="students")
+@json_option
+def students(folder: Path, as_json: bool) -> None:
+    """Write notebooks for students, without the answers."""
+    from labkit.lab import find_workspace
+    from labkit.students import make_student_notebooks
+
+    report(make_student_notebooks(find_workspace() / "notebooks", folder), as_json=as_json)
+
+
+@click.command()
+@click.option("--class", "whole_class", is_flag=True, help="All labs of this account and region, found by their tags.")
+@click.option("--student", "prefixes", multiple=True, metavar="PREFIX", help="Only this student's lab; repeatable.")
+@click.option("--journals", type=click.Path(path_type=Path), help="The labs of the journals in this folder.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write grades.json and grades.csv here.")
+@json_option
+@lab_options
+def grade(
+    whole_class: bool,
+    prefixes: tuple[str, ...],
+    journals: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **at: Any,
+) -> None:
+    """Mark this lab, or a class's labs, with reasons."""
+    from labkit.insight.grade import ClassSheet, grade_class
+    from labkit.insight.grade import grade as mark
+
+    lab = opened(at)
+    of_many = whole_class or prefixes or journals
+    sheets = grade_class(lab, prefixes=prefixes, journals=journals) if of_many else ClassSheet((mark(lab),))
+    if as_json:
+        say_json(sheets.as_data()["sheets"])
+    else:
+        say(sheets if of_many else sheets.sheets[0])
+    if out is not None:
+        say("\nWritten: " + ", ".join(map(str, sheets.write(out))), err=as_json)
+
+
+COMMANDS = (run, start, students, grade)
