@@ -63,15 +63,17 @@ def facts_of(trace: Trace) -> tuple[Fact, ...]:
 
 
 def stops_of(diagnosis: Diagnosis, ms: float) -> tuple[Fact, ...]:
-    """Where the photo got no further by the doctor's findings: the first broken hop of all, or of each branch."""
+    """Where the photo got no further by the doctor's findings: the first broken hop of all, or of each branch.
+
+    They stand after all else that is known of it, at `ms`: when a photo stops, nobody writes down the time.
+    """
     stops: dict[str, Fact] = {}
     for hop in diagnosis.in_state(BROKEN):
         if "" in stops:
             break  # what all branches share is broken: nothing got as far as the branches
         said = " ".join(filter(None, (f"Stopped at the {hop.title}: {hop.evidence}", hop.fix)))
-        stops.setdefault(
-            hop.function, Fact(PARTS.get(hop.name, hop.name), hop.function, ms, said, "stopped here", True)
-        )
+        part = PARTS.get(hop.name, hop.name)
+        stops.setdefault(hop.function, Fact(part, hop.function, ms, said, STOPPED_HERE, bad=True))
     return tuple(stops.values())
 
 

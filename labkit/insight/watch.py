@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from labkit.errors import aws_errors
@@ -23,7 +23,7 @@ from labkit.resources.resource import found_or_none
 from labkit.settings import INGEST_FOLDER
 
 MOST_FOLLOWED = 8  # photos at the same time, each hop by hop; of a burst, all others are counted
-LITTLE = 96  # pixels: the longer side of a little picture
+LITTLE = 160  # pixels: the longer side of a little picture
 LARGEST_FETCHED = 10_000_000  # bytes of a photo that is fetched for its little picture alone
 REPORTS_WITHIN_S = 5.0  # after the results; functions of somebody's own may log nothing that can be followed
 GIVEN_UP_AFTER_S = 600.0  # a photo that nothing has happened to for so long is not followed any more
@@ -201,10 +201,7 @@ class Watch:
         known = tuple(fact for fact in one.facts if fact.short == STOPPED_HERE)
         if quiet > self.pace.doctor_s and self._clock() - self._asked.get(one.identity, 0) > self.pace.doctor_s:
             self._asked[one.identity] = self._clock()
-            elapsed = (datetime.now(UTC) - one.stored) / timedelta(milliseconds=1)
-            before = {(fact.part, fact.branch, fact.said): fact for fact in known}
-            stops = stops_of(doctor(self.lab, one.key), elapsed)
-            known = tuple(before.get((stop.part, stop.branch, stop.said), stop) for stop in stops)
+            known = stops_of(doctor(self.lab, one.key), max(fact.ms for fact in facts))
         stopped = {fact.branch for fact in known}
         landed = {landed.branch for landed in one.results}
         over = "" in stopped or {branch.name for branch in self.lab.branches} <= stopped | landed
