@@ -104,6 +104,17 @@ def upright(data: bytes, name: str, within: int | None = None) -> Image.Image:
         return turned if turned.mode in ("L", "RGB") else turned.convert("RGB")
 
 
+def lying(data: bytes, name: str, within: int) -> Image.Image:
+    """The picture as its pixels lie, whatever its EXIF orientation says, in a square of `within` pixels.
+
+    Raises UnreadablePicture if the functions could not read it.
+    """
+    with open_picture(data, name) as image:
+        _load(image, name, (within, within))
+        image.thumbnail((within, within))
+        return image.copy()
+
+
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of a picture once its EXIF orientation is applied."""
     width, height = image.size
