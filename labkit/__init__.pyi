@@ -15,7 +15,8 @@ from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
-from .show.gallery import gallery
+from .show.gallery import gallery, show_photo
+from .show.live import watch_pipeline
 from .show.log_table import log_table
 from .show.map import draw_lab
 from .show.monitor import monitor
@@ -129,6 +130,7 @@ __all__ = [
     "set_description",
     "set_handler",
     "show_calls",
+    "show_photo",
     "subscribe_queue",
     "subscribe_queues",
     "survey",
@@ -141,5 +143,6 @@ __all__ = [
     "wait_for_dead_letters",
     "wait_for_logs",
     "wait_for_results",
+    "watch_pipeline",
     "watch_queues",
 ]

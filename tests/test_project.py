@@ -146,7 +146,7 @@ FLOORS = (
     ("policy", "zip_rules"),
     ("embedded_aws",),
     ("columns", "layout", "terminal"),
-    ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "waiting"),
+    ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "terminal", "waiting"),
     ("packages", "samples"),
     ("branch", "connection", "definition", "journal", "limits", "sign_in"),
     ("lab",),
