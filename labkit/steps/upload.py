@@ -147,6 +147,7 @@ def refuse_foreign_objects(bucket: Bucket, photo: Photo) -> None:
                 "It was left alone.",
                 where=f"uploading {key}",
                 hint="Upload the photo under another name: upload_photo(lab, ..., name='another.jpg').",
+                code="not-this-labs",
             )
 
 
@@ -155,10 +156,16 @@ def refuse_silent_key(key: str) -> None:
     name = key.removeprefix(INGEST_FOLDER)
     if len(key.encode()) > LONGEST_KEY:
         raise LabError(
-            f"The name is {len(key.encode())} bytes long; S3 takes {LONGEST_KEY:,}.", hint="Choose a shorter name."
+            f"The name is {len(key.encode())} bytes long; S3 takes {LONGEST_KEY:,}.",
+            hint="Choose a shorter name.",
+            code="bad-option",
         )
     if not name or name.startswith("/") or name.endswith("/"):
-        raise LabError(f"{name!r} can't be the name of a photo.", hint="Give a name such as cat.jpg or trip/cat.jpg.")
+        raise LabError(
+            f"{name!r} can't be the name of a photo.",
+            hint="Give a name such as cat.jpg or trip/cat.jpg.",
+            code="bad-option",
+        )
     if name.endswith(INGEST_SUFFIX):
         return
     wanted, extension = name_that_is_heard(name), name.rpartition(".")[2]
@@ -167,11 +174,13 @@ def refuse_silent_key(key: str) -> None:
             f"The notification's suffix is {INGEST_SUFFIX}, to the letter: .{extension} would raise no event.",
             where=f"uploading {name}",
             hint=f"Upload it under another name: upload_photo(lab, ..., name={wanted!r}).",
+            code="bad-option",
         )
     raise LabError(
         f"{name} does not end in {INGEST_SUFFIX}: S3 would store it and raise no event.",
         where=f"uploading {name}",
         hint=f"If it is a photo, upload it as upload_photo(lab, ..., name={wanted!r}).",
+        code="bad-option",
     )
 
 
@@ -225,6 +234,7 @@ def wait_for_results(lab: Lab, upload: Upload, *, seconds: float = RESULTS_WITHI
             f"After {seconds:.0f} s there is still no {missing()}.",
             where=f"waiting for the results of {upload.key}",
             hint=f"`labkit doctor {upload.key}` looks along the photo's way and names the first thing that is wrong.",
+            code="waited-too-long",
         ) from error
     return Arrival(upload.key, tuple(arrived.items()))
 
