@@ -104,7 +104,8 @@ class LogStream:
 
     def tail(self) -> bytes:
         """Return the last 4 KB that the latest invocation wrote."""
-        return "".join(self._invocation).encode()[-_TAIL_BYTES:]
+        lines = (text if text.endswith("\n") else f"{text}\n" for text in self._invocation)
+        return "".join(lines).encode()[-_TAIL_BYTES:]
 
     def flush_what_is_old(self) -> None:
         """Show what a long invocation has written so far."""

@@ -55,13 +55,11 @@ class LambdaBackend(models.LambdaBackend):
         _check_role(spec["Role"])
         name = read_name(spec["FunctionName"]).name
         self._unpack(name, spec["Code"])
-        function = super().create_function(spec | {"FunctionName": name, "Publish": False})
-        function.code.pop("ZipFile", None)  # the bytes are in code_bytes
-        return function
+        return super().create_function(spec | {"FunctionName": name, "Publish": False})
 
     def _unpack(self, name: str, code: dict[str, Any]) -> None:
         """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does."""
-        sent = self._code_bytes(code)
+        sent = self.code_bytes(code)
         if "ZipFile" in code:
             _check_size(sent)
         try:
@@ -69,7 +67,8 @@ class LambdaBackend(models.LambdaBackend):
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
 
-    def _code_bytes(self, code: dict[str, Any]) -> bytes:
+    def code_bytes(self, code: dict[str, Any]) -> bytes:
+        """Return a zip as it was sent, or from S3, in the version that is asked for; raises as Lambda refuses it."""
         if "ZipFile" in code:
             return base64.b64decode(code["ZipFile"])
         try:
@@ -84,12 +83,12 @@ class LambdaBackend(models.LambdaBackend):
 
     def publish_layer_version(self, spec: dict[str, Any]) -> models.LayerVersion:
         """Publish a layer when its zip is what Lambda accepts."""
-        content = self._code_bytes(spec["Content"])
+        content = self.code_bytes(spec["Content"])
         try:
             check_zip(content)
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
-        return super().publish_layer_version(spec)
+        return super().publish_layer_version(spec | {"Content": {"ZipFile": base64.b64encode(content).decode()}})
 
     def get_function(self, function_name_or_arn: str, qualifier: str | None = None) -> Function:
         """Return the function, its version or alias; raises UnknownFunctionException."""
@@ -107,7 +106,6 @@ class LambdaBackend(models.LambdaBackend):
         if architectures := body.get("Architectures"):
             function.architectures = architectures
         updated = function.update_function_code(body)
-        function.code.pop("ZipFile", None)
         self.pool.retire(function.function_name)
         if body.get("Publish"):
             published = self.publish_version(function.function_name)

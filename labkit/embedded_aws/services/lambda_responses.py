@@ -210,7 +210,6 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, TagRe
         try:
             json.loads(event)
         except ValueError as error:
-            raise LambdaRefusal(
-                400, "InvalidRequestContentException", f"Could not parse request body into json: {error}"
-            ) from error
+            words = f"Could not parse request body into json: Could not parse payload into json: {error}"
+            raise LambdaRefusal(400, "InvalidRequestContentException", words) from error
         return event
