@@ -148,7 +148,7 @@ FLOORS = (
     ("columns", "layout", "terminal"),
     ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "terminal", "waiting"),
     ("packages", "samples"),
-    ("branch", "connection", "definition", "journal", "limits", "sign_in"),
+    ("branch", "bucket_rules", "connection", "definition", "journal", "limits", "sign_in"),
     ("lab",),
     ("resources",),
     ("steps",),

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
+from labkit.bucket_rules import refuse_unfit_bucket
 from labkit.errors import LabError, aws_errors, error_code
 from labkit.lab import Lab
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
@@ -325,7 +326,7 @@ class ExistingBucket(Existing, Bucket):
             yield cls(lab, lab.definition.bucket)
 
     def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
-        """Look for it: nothing is made. Raises LabError if it is not there."""
+        """Look for it: nothing is made. Raises LabError if it is not there, or if the lab cannot work in it."""
         if found is None and not self.exists():
             raise LabError(
                 f"There is no bucket {self.name} that these credentials can see.",
@@ -333,6 +334,7 @@ class ExistingBucket(Existing, Bucket):
                 hint="Check the name, or leave it out: the lab then makes a bucket of its own.",
                 code="not-there",
             )
+        refuse_unfit_bucket(self.lab.client("s3"), self.lab.definition)
         self.lab.journal.created(*self.key)
         return False
 
