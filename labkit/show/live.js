@@ -35,7 +35,7 @@ button:disabled{opacity:.5;cursor:default}
 .bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
 .time{flex:1 1 220px;min-width:120px;accent-color:var(--new)}
 .said{min-height:1.45em;margin:4px 0;font-weight:600}
-.results{display:flex;flex-wrap:wrap;gap:10px 24px;align-items:end;margin:8px 0}
+.results{display:flex;flex-wrap:wrap;gap:10px 24px;align-items:start;margin:8px 0}
 .results figure{margin:0;font-size:13px}.results img{display:block;margin-bottom:3px}
 figcaption{overflow-wrap:anywhere;max-width:230px}
 ol{margin:4px 0;padding-left:2.2em}
