@@ -46,9 +46,10 @@ class Report:
 class LogStream:
     """The log stream of one environment. Lines are kept back a moment: most invocations are written in one go."""
 
-    def __init__(self, backend: LogsBackend, group: str, version: str) -> None:
+    def __init__(self, backend: LogsBackend, group: str, version: str, initialization: str = "on-demand") -> None:
         """Name the stream; it and its group are made when the first line is written, if the role allows it."""
         self.group = group
+        self.initialization = initialization
         self.may_make_group = True
         self.may_write = True
         self.name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version}]{uuid.uuid4().hex}"
@@ -142,12 +143,16 @@ class JsonLogStream(LogStream):
     def init_start(self, runtime: str, when: float) -> None:
         """Say that a cold start began, at this moment in seconds since 1970."""
         version, arn = _runtime_version(runtime)
-        record = {"initializationType": "on-demand", "phase": "init"}
+        record = {"initializationType": self.initialization, "phase": "init"}
         self._platform("initStart", record | {"runtimeVersion": version, "runtimeVersionArn": arn}, when)
 
     def init_report(self, init_ms: float, phase: str, error: str) -> None:
         """Say how a failed init ended."""
-        record = {"initializationType": "on-demand", "phase": phase, "metrics": {"durationMs": round(init_ms, 3)}}
+        record = {
+            "initializationType": self.initialization,
+            "phase": phase,
+            "metrics": {"durationMs": round(init_ms, 3)},
+        }
         self._platform("initReport", record | _status(error))
         self.flush()
 

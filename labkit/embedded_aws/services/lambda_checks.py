@@ -207,13 +207,18 @@ def _check_concurrency(operation: Operation) -> None:
     if not _knows(operation, named.name):
         raise not_found(FunctionName(named.name, LATEST).arn(operation.region))
     function = _function(operation)
+    wanted = operation.get("ReservedConcurrentExecutions")
+    provisioned = sum(config.wanted for config in function.provisioned.values())
+    if wanted < provisioned:
+        words = f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
+        raise AwsError("InvalidParameterValueException", f"{words}concurrency [{provisioned}].", Type=None)
     account, unreserved = limits.UNRESERVED_CONCURRENCY
     others = sum(
         int(other.reserved_concurrency or 0)
         for other in lambda_backends[ACCOUNT][operation.region].list_functions()
         if other.function_name != function.function_name
     )
-    if account - others - operation.get("ReservedConcurrentExecutions") < unreserved:
+    if account - others - wanted < unreserved:
         words = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
         message = f"{words}below its minimum value of [{unreserved}]."
         raise AwsError("InvalidParameterValueException", message, Type=None)

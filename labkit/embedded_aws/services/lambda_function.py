@@ -19,6 +19,7 @@ from labkit.embedded_aws import settings
 from labkit.embedded_aws.runtime import pool
 from labkit.embedded_aws.services.lambda_event_configs import EventConfig
 from labkit.embedded_aws.services.lambda_permissions import ResourcePolicy
+from labkit.embedded_aws.services.lambda_provisioned import ProvisionedConfig
 
 
 class LambdaRefusal(JsonRESTError):
@@ -52,6 +53,7 @@ class Function(models.LambdaFunction):
         self.shows_environment = spec.get("Environment") is not None
         self.policy = ResourcePolicy()  # type: ignore[assignment]  # all that reads it is ours, too
         self.event_configs: dict[str, EventConfig] = {}  # by version or alias; all versions share them
+        self.provisioned: dict[str, ProvisionedConfig] = {}  # likewise
         self.published = 0  # the number of the latest version
         self.dead_letter_target: str = (spec.get("DeadLetterConfig") or {}).get("TargetArn") or ""
         self.revise()

@@ -72,6 +72,7 @@ LARGEST_ENVIRONMENT_BYTES = 4_096
 MOST_LAYERS = 5
 MOST_CODE_BYTES = 80_530_636_800  # of all functions, their versions and all layers: 75 GB
 UNRESERVED_CONCURRENCY = (1_000, 100)  # of an account, and what has to be left of it
+MOST_PROVISIONED = 20  # environments of a version; on AWS as many as the account has concurrency
 # https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html
 MOST_TAGS = 50
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
