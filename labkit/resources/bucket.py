@@ -107,6 +107,17 @@ class Bucket(Resource):
         }
         return {"Version": "2012-10-17", "Statement": [statement]}
 
+    @property
+    def refusals(self) -> dict[str, str]:
+        """What a refusal of an object without any reason means, by its code, where AWS is not what answers."""
+        if self.lab.definition.where != "endpoint" or self.lab.definition.bucket is not None:
+            return {}
+        take_away = f"lab.client('s3').delete_bucket_policy(Bucket={self.name!r})"
+        return {
+            "403": "This endpoint reads no conditions of a bucket's policy, as moto_server does not: what it refuses "
+            f"without TLS, it refuses to everybody. {take_away} takes the policy away; then run this again."
+        }
+
     def read_tags(self) -> dict[str, str]:
         answer = found_or_none(self.lab.client("s3").get_bucket_tagging, Bucket=self.name)
         return from_tag_list(answer["TagSet"]) if answer else {}
