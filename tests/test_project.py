@@ -148,7 +148,7 @@ FLOORS = (
     ("columns", "layout", "terminal"),
     ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "waiting"),
     ("packages", "samples"),
-    ("branch", "connection", "definition", "journal", "limits", "sign_in"),
+    ("branch", "connection", "definition", "journal", "limits", "maker", "sign_in"),
     ("lab",),
     ("resources",),
     ("steps",),
