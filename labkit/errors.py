@@ -14,6 +14,7 @@ Each carries a `code` for programs. It stays the same when the words change:
     aws-refused         AWS answered a call with an error; `aws_said` begins with AWS's own code
     bad-answer          what answered does not speak as AWS does, or its answer arrived spoilt
     bad-configuration   the AWS configuration of this machine (profile, region, variables) cannot be used
+    bad-hand-in         a file cannot be marked: it was damaged, or is something else
     bad-notebook        a file is not a notebook that can be run
     bad-option          an option, a parameter or a variable has a value that the lab cannot use
     bad-package         a deployment package cannot be built or read

@@ -228,6 +228,7 @@ class Bucket(Resource):
             "blocked, all four ways",
             "blocked, all four ways" if closed else "not all blocked",
             otherwise=RISKY,
+            hole=True,
             hint=f"{again} blocks it again.",
             call=again,
         )
@@ -256,6 +257,7 @@ class Bucket(Resource):
             "refused",
             "refused" if found["policy"] == self.policy() else "not as step 3 says",
             otherwise=RISKY,
+            hole=True,
             hint=f"{again} sets the bucket's policy again.",
             call=again,
         )
