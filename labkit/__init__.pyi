@@ -14,6 +14,7 @@ from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
+from .show.code import compare_pictures, show_code
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery, show_photo
 from .show.live import watch_pipeline
@@ -25,6 +26,7 @@ from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
+from .steps.code import change_code, try_code
 from .steps.environment import check_environment
 from .steps.functions import (
     add_trigger,
@@ -73,6 +75,7 @@ __all__ = [
     "allow_topic_to_send",
     "build_package",
     "catch_up",
+    "change_code",
     "check_environment",
     "check_functions",
     "check_notification",
@@ -81,6 +84,7 @@ __all__ = [
     "check_topic",
     "choose_photo",
     "clean_up",
+    "compare_pictures",
     "compare_template",
     "compare_with_instance",
     "configure_function",
@@ -130,12 +134,14 @@ __all__ = [
     "set_description",
     "set_handler",
     "show_calls",
+    "show_code",
     "show_photo",
     "subscribe_queue",
     "subscribe_queues",
     "survey",
     "timeline",
     "trace",
+    "try_code",
     "try_without_policy",
     "upload_code",
     "upload_photo",
