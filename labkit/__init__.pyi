@@ -1,6 +1,10 @@
 """The public names of labkit, each loaded at its first use: the loader reads this file, and so do type checkers."""
 
 from .errors import LabError
+from .exercises.blanks import blank
+from .exercises.check import check_exercise
+from .exercises.readings import example_message
+from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
 from .insight.doctor import doctor
@@ -73,10 +77,12 @@ __all__ = [
     "add_trigger",
     "allow_s3_to_publish",
     "allow_topic_to_send",
+    "blank",
     "build_package",
     "catch_up",
     "change_code",
     "check_environment",
+    "check_exercise",
     "check_functions",
     "check_notification",
     "check_queues",
@@ -107,6 +113,8 @@ __all__ = [
     "draw_cost_of_memory",
     "draw_lab",
     "enable_trigger",
+    "example_message",
+    "exercise",
     "export_template",
     "gallery",
     "grade",
