@@ -153,7 +153,7 @@ FLOORS = (
     ("resources",),
     ("steps",),
     ("insight",),
-    ("show",),
+    ("exercises", "show"),
     ("room", "run", "students"),
     ("__init__", "__main__", "cli"),
 )
