@@ -15,12 +15,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.logs.models import logs_backends
 
 from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws.runtime import lambda_metrics
 from labkit.embedded_aws.runtime.deployment_package import TaskFolders
 from labkit.embedded_aws.runtime.environment import (
     Environment,
@@ -105,8 +107,10 @@ class EnvironmentPool:
         name = function.function_name
         with self._lock:
             if not self.has_room(function):
+                lambda_metrics.throttled(function.function_arn)
                 raise Throttled
             self._busy[name] += 1
+            lambda_metrics.began(function.function_arn, self._busy[name], self.busy)
         try:
             yield
         finally:
@@ -294,6 +298,7 @@ def _log_stream(function: LambdaFunction, spec: Spec) -> LogStream:
     logs = logs_backends[function.account_id][function.region]
     kind = JsonLogStream if spec.log_format == "JSON" else LogStream
     log = kind(logs, spec.log_group, spec.version)
+    log.reported = partial(lambda_metrics.ended, spec.arn)
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{spec.log_group}"
     stream = f"{group}:log-stream:{log.name}"
     log.may_make_group = roles.may(spec.role, "logs:CreateLogGroup", group)
