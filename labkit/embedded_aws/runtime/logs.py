@@ -9,7 +9,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ class LogStream:
         self.may_make_group = True
         self.may_write = True
         self.name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version}]{uuid.uuid4().hex}"
+        self.reported: Callable[[Report], None] = lambda _: None  # is told the figures of each invocation
         self._backend = backend
         self._pending: list[dict[str, int | str]] = []
         self._flush_at = 0.0
@@ -101,7 +102,11 @@ class LogStream:
             text += f"Status: error\tError Type: {report.error}"
         self.line(f"END RequestId: {report.request_id}\n")
         self.line(text + "\n")
+        self._end(report)
+
+    def _end(self, report: Report) -> None:
         self.flush()
+        self.reported(report)
 
     def tail(self) -> bytes:
         """Return the last 4 KB that the latest invocation wrote."""
@@ -172,7 +177,7 @@ class JsonLogStream(LogStream):
         if report.init_ms is not None:
             metrics["initDurationMs"] = round(report.init_ms, 3)
         self._platform("report", {"requestId": report.request_id, "metrics": metrics} | _status(report.error))
-        self.flush()
+        self._end(report)
 
 
 def timestamp(when: float) -> str:

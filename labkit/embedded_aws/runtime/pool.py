@@ -22,6 +22,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
 from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws.runtime import lambda_metrics
 from labkit.embedded_aws.runtime.deployment_package import TaskFolders
 from labkit.embedded_aws.runtime.environment import (
     Environment,
@@ -160,6 +161,9 @@ class EnvironmentPool:
         """Let one invocation in, with a provisioned environment if one is free; raises Throttled."""
         provision = self._provisions.get(function.function_arn)
         if provision is not None and (environment := provision.take()) is not None:
+            with self._lock:
+                own = self._busy.get(function.function_name, 0) + provision.busy
+                lambda_metrics.began(function.function_arn, own, self.busy)
             try:
                 yield environment
             finally:
@@ -168,8 +172,10 @@ class EnvironmentPool:
         name = function.function_name
         with self._lock:
             if not self._has_room_on_demand(function):
+                lambda_metrics.throttled(function.function_arn)
                 raise Throttled
             self._busy[name] += 1
+            lambda_metrics.began(function.function_arn, self._busy[name], self.busy)
         try:
             yield None
         finally:
@@ -359,6 +365,7 @@ def _log_stream(function: LambdaFunction, spec: Spec) -> LogStream:
     logs = logs_backends[function.account_id][function.region]
     kind = JsonLogStream if spec.log_format == "JSON" else LogStream
     log = kind(logs, spec.log_group, spec.version, spec.initialization)
+    log.reported = partial(lambda_metrics.ended, spec.arn)
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{spec.log_group}"
     stream = f"{group}:log-stream:{log.name}"
     log.may_make_group = roles.may(spec.role, "logs:CreateLogGroup", group)
