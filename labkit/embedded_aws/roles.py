@@ -6,11 +6,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
 from typing import Any
 
-from moto.iam.models import Group, Role, User, iam_backends
-from moto.sts.models import AssumedRole, sts_backends
+from moto.iam.models import AccessKey, Group, Role, User, iam_backends
+from moto.sts.models import AssumedRole
 
 from labkit.embedded_aws.state import PARTITION
 from labkit.policy import Request, allows
@@ -55,26 +54,34 @@ def policies_of(holder: Role | User | Group) -> list[Any]:
     return [*holder.policies.values(), *documents]
 
 
-_sessions: dict[str, AssumedRole] = {}
+_MOST_SESSIONS = 4_096  # those that nobody has used for so long are forgotten
+_sessions: dict[str, AssumedRole] = {}  # by access key, the one that was used last at the end
 
 
 def session_of(access_key: str) -> AssumedRole | None:
     """Return the session of a function's role whose access key this is, None for anybody else's."""
-    return _sessions.get(access_key)
-
-
-@lru_cache(maxsize=4096)
-def credentials(role_arn: str, session: str) -> AssumedRole:
-    """Return the temporary credentials that Lambda hands to a function; the session bears its name."""
     with _lock:
-        account = role_arn.split(":")[4]
-        assumed = sts_backends[account][PARTITION].assume_role(
-            region_name="us-east-1",
-            role_session_name=session if len(session) > 1 else f"{session}@lambda_function",  # STS wants two letters
-            role_arn=role_arn,
-            policy="",
-            duration=43_200,
-            external_id="",
-        )
+        session = _sessions.pop(access_key, None)
+        if session is not None:
+            _sessions[access_key] = session
+        return session
+
+
+def credentials(role_arn: str, session: str) -> AssumedRole:
+    """Return new temporary credentials, as Lambda hands them to each environment; the session bears its name."""
+    account = role_arn.split(":")[4]
+    assumed = AssumedRole(
+        account_id=account,
+        region_name="us-east-1",
+        access_key=AccessKey(None, "ASIA", account),  # type: ignore[abstract]  # moto leaves CloudFormation's part open
+        role_session_name=session if len(session) > 1 else f"{session}@lambda_function",  # STS wants two letters
+        role_arn=role_arn,
+        policy="",
+        duration=43_200,
+        external_id="",
+    )
+    with _lock:
         _sessions[assumed.access_key_id] = assumed
-        return assumed
+        while len(_sessions) > _MOST_SESSIONS:
+            del _sessions[next(iter(_sessions))]
+    return assumed

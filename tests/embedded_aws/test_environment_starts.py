@@ -89,6 +89,19 @@ def test_a_function_that_never_stops_printing_is_stopped(servers):
     assert payload["errorType"] == "Sandbox.Timedout"
 
 
+def test_each_environment_has_keys_of_its_own(aws):
+    """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
+    source = "import os, boto3\ndef handler(e, c): return [os.environ['AWS_ACCESS_KEY_ID'], who()]\n"
+    source += "def who(): return boto3.client('sts').get_caller_identity()['Arn']"
+    role = aws.role()
+    one, other = (aws.function(source, role=role, Timeout=30, MemorySize=256) for _ in range(2))
+    (first, name), _ = aws.invoke(one)
+    assert aws.invoke(one)[0] == [first, name]
+    assert name.endswith(f":assumed-role/{role.rsplit('/', 1)[1]}/{one}")
+    aws.lam.update_function_configuration(FunctionName=one, Description="which begins a new environment")
+    assert len({first, aws.invoke(one)[0][0], aws.invoke(other)[0][0]}) == 3
+
+
 def test_a_function_whose_name_has_one_letter_has_a_session(aws):
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html: names of sessions have two."""
     source = "import boto3\ndef handler(e, c): return boto3.client('sts').get_caller_identity()['Arn']"
