@@ -37,7 +37,10 @@ class CloudWatchBackend(models.CloudWatchBackend):
 
 
 class CloudWatchResponse(responses.CloudWatchResponse):
-    """The operations on figures and alarms; moto's for dashboards and tags."""
+    """The operations on figures and alarms; moto's for dashboards and tags.
+
+    What moto lacks is told at CloudWatchBackend: getmoto/moto#2436.
+    """
 
     @property
     def _backend(self) -> CloudWatchBackend:
