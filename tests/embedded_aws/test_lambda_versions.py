@@ -43,6 +43,16 @@ class TestNames:
         assert (status, code) == (400, "ValidationException")
         assert words.startswith(f"1 validation error detected: Value '{wrong}' at 'functionName' failed to satisfy")
 
+    def test_a_function_of_another_account_is_none_of_ours(self, aws):
+        name = aws.function(WHO)
+        theirs = arn(name).replace("123456789012", "210987654321")
+        status, code, words = refused(aws.lam.get_function, FunctionName=theirs)
+        assert (status, code) == (403, "AccessDeniedException")
+        assert words == (
+            f"User: {aws.sts.get_caller_identity()['Arn']} is not authorized to perform: lambda:GetFunction on "
+            f"resource: {theirs} because no resource-based policy allows the lambda:GetFunction action"
+        )
+
     def test_half_an_arn_names_a_function(self, aws):
         half = "arn:aws:lambda:us-east-1:123456789012:function"
         assert refused(aws.lam.get_function, FunctionName=half) == missing("function")

@@ -142,6 +142,14 @@ def test_a_mapping_that_cannot_be_made(aws, members, code, message):
     assert refused(unchecked(aws, "lambda").create_event_source_mapping, **wanted) == (400, code, message)
 
 
+def test_a_mapping_to_a_function_of_another_region(aws):
+    _, queue = aws.queue()
+    name = aws.function("def handler(e, c): return e")
+    elsewhere = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
+    answer = refused(aws.lam.create_event_source_mapping, FunctionName=elsewhere, EventSourceArn=queue)
+    assert answer == (400, "InvalidParameterValueException", "Function does not exist")
+
+
 def test_a_mapping_to_a_queue_of_another_region(aws):
     _, queue = aws.queue()
     elsewhere = queue.replace("us-east-1", "eu-west-1")

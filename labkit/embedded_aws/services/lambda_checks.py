@@ -17,6 +17,7 @@ from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.model import Violation, refuse, violations
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.http.refusals import not_there
+from labkit.embedded_aws.http.request_context import caller
 from labkit.embedded_aws.services import limits
 from labkit.embedded_aws.services.event_patterns import BadPatternError, read_pattern
 from labkit.embedded_aws.services.lambda_names import LATEST, FunctionName, name_in, not_found, read_name
@@ -33,14 +34,23 @@ def _invalid(message: str) -> AwsError:
     return AwsError("InvalidParameterValueException", message)
 
 
+_ACTIONS = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}  # the others are called as the operation
+
+
 def check_function(operation: Operation) -> None:
-    """Refuse names of functions in another region, names that contradict themselves, and what is not there."""
+    """Refuse functions of another region or account, names that contradict themselves, and what is not there."""
     if operation.get("FunctionName") is None or operation.name == "CreateEventSourceMapping":
         return
-    region = name_in(operation).region
-    if region not in (None, operation.region):
-        words = f"Functions from '{region}' are not reachable in this region ('{operation.region}')"
+    named = name_in(operation)
+    if named.region not in (None, operation.region):
+        words = f"Functions from '{named.region}' are not reachable in this region ('{operation.region}')"
         raise AwsError("ResourceNotFoundException", words, 404)
+    if named.account not in (None, ACCOUNT):
+        sender, action = caller.get(), f"lambda:{_ACTIONS.get(operation.name, operation.name)}"
+        resource = named.arn(operation.region).replace(ACCOUNT, str(named.account), 1)
+        words = f"User: {sender.arn if sender else 'anonymous'} is not authorized to perform: {action} on resource: "
+        words += f"{resource} because no resource-based policy allows the {action} action"
+        raise AwsError("AccessDeniedException", words, 403)
     for member, is_empty, what in NOT_THERE:
         value = operation.get(member)
         if value is not None and not is_empty(value):
@@ -167,6 +177,9 @@ def _function(operation: Operation) -> Any:
 
 
 def _knows(operation: Operation, name: str) -> bool:
+    named = read_name(name)
+    if named.region not in (None, operation.region) or named.account not in (None, ACCOUNT):
+        return False
     try:
         lambda_backends[ACCOUNT][operation.region].get_function(name)
     except UnknownFunctionException:

@@ -14,7 +14,7 @@ from labkit.embedded_aws.state import ACCOUNT
 
 LATEST = "$LATEST"
 _NAME = re.compile(
-    r"(arn:[\w-]+:lambda:)?((?P<region>[a-z]+(-[a-z]+)+-\d):)?(\d{12}:)?(function:)?(?P<name>[\w.-]+)"
+    r"(arn:[\w-]+:lambda:)?((?P<region>[a-z]+(-[a-z]+)+-\d):)?((?P<account>\d{12}):)?(function:)?(?P<name>[\w.-]+)"
     r"(:(?P<qualifier>[\w$.-]+))?"
 )
 _MISMATCH = "The derived qualifier from the function name does not match the specified qualifier."
@@ -26,7 +26,8 @@ class FunctionName:
 
     name: str
     qualifier: str | None = None
-    region: str | None = None  # as an ARN says it
+    region: str | None = None  # these as an ARN says them
+    account: str | None = None
 
     def arn(self, region: str) -> str:
         """Return the ARN, qualified as the name is."""
@@ -44,7 +45,7 @@ def read_name(text: str, qualifier: str | None = None) -> FunctionName:
     found = _NAME.fullmatch(text)
     if found is None:
         return FunctionName(text, qualifier)
-    return FunctionName(found["name"], found["qualifier"] or qualifier, found["region"])
+    return FunctionName(found["name"], found["qualifier"] or qualifier, found["region"], found["account"])
 
 
 def name_in(operation: Operation) -> FunctionName:
