@@ -15,14 +15,11 @@ from labkit.definition import Definition
 from labkit.errors import LabError, aws_errors
 from labkit.journal import Journal
 from labkit.lab import Lab
+from labkit.resources import Snapshot, judge, kinds_of_step
 from labkit.resources.bucket import bucket_of
 from labkit.result import Check, Checks, Result, counted
 from labkit.settings import FUNCTIONS
-from labkit.steps.functions import check_functions
-from labkit.steps.notification import check_notification
-from labkit.steps.queues import check_queues
 from labkit.steps.recovery import find_labs, find_things, take_over
-from labkit.steps.topic import check_topic
 from labkit.steps.validate import check_results
 
 PARTS = ("topic", "queues", "notification", "functions", "results")  # each counts the same
@@ -154,15 +151,18 @@ class ClassSheet(Result):
         return paths
 
 
+@aws_errors("grading a lab")
 def grade(lab: Lab) -> Sheet:
-    """The marks of one lab, from the checks of all steps; changes nothing. Raises LabError if AWS refuses."""
-    checks = {
-        "topic": check_topic(lab).checks,
-        "queues": check_queues(lab).checks,
-        "notification": check_notification(lab).checks,
-        "functions": check_functions(lab).checks,
-        "results": tuple(check for checks in _check_photos(lab) for check in checks.checks),
+    """The marks of one lab, from the lines of all its checks, as they are now; changes nothing.
+
+    Raises LabError if AWS refuses.
+    """
+    snapshot = Snapshot(lab)
+    steps = ("topic", "queues", "notification", "functions")
+    checks: dict[str, tuple[Check, ...]] = {
+        name: judge(snapshot, *kinds_of_step(step)) for step, name in enumerate(steps, 1)
     }
+    checks["results"] = tuple(check for checks in _check_photos(lab) for check in checks.checks)
     lab_id = lab.definition.lab_id
     return Sheet(lab.definition.prefix.rstrip("-") or lab_id, lab_id, tuple(Part(name, checks[name]) for name in PARTS))
 
