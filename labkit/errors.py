@@ -3,7 +3,10 @@
     Exception
     └── LabError              a mistake or a trouble that a person can do something about
         ├── WaitedTooLong     a condition that the lab waited for did not come true in time
-        └── PackageError      a deployment package that cannot be built or read (labkit.packages)
+        ├── PackageError      a deployment package that cannot be built or read (labkit.packages)
+        └── UnreadablePicture a picture that the functions cannot read (labkit.pictures)
+    KeyboardInterrupt
+    └── WaitInterrupted       an interrupt while the lab waited for something: it says what for, in a sentence
 
 Each carries a `code` for programs. It stays the same when the words change:
 
@@ -11,9 +14,11 @@ Each carries a `code` for programs. It stays the same when the words change:
     aws-refused         AWS answered a call with an error; `aws_said` begins with AWS's own code
     bad-answer          what answered does not speak as AWS does, or its answer arrived spoilt
     bad-configuration   the AWS configuration of this machine (profile, region, variables) cannot be used
+    bad-hand-in         a file cannot be marked: it was damaged, or is something else
     bad-notebook        a file is not a notebook that can be run
     bad-option          an option, a parameter or a variable has a value that the lab cannot use
     bad-package         a deployment package cannot be built or read
+    bad-picture         a file or an object is not a picture that the functions can read, or not a whole one
     boto3-failed        boto3 gave a call up for another reason
     boto3-refused       boto3 refused a call for its parameters, and sent nothing
     disk-full           there is no room left to write to
@@ -218,6 +223,14 @@ class WaitedTooLong(LabError):
     """A condition that the lab waited for did not come true in time."""
 
     code = "waited-too-long"
+
+
+class WaitInterrupted(KeyboardInterrupt):
+    """An interrupt while the lab waited. It stays an interrupt to all that heeds one; a notebook shows its sentence."""
+
+    def _render_traceback_(self) -> Sequence[str]:
+        """IPython's hook: what a notebook shows instead of a traceback."""
+        return [str(self)]
 
 
 def error_code(error: ClientError) -> str:

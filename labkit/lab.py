@@ -133,6 +133,7 @@ def open_lab(
             f"open_lab knows no option {unknown!r}.",
             where="opening the lab",
             hint=f"There are {', '.join([*texts, *CHANGEABLE, 'workspace'])}.",
+            code="bad-option",
         )
     for name in ("prefix", "suffix"):
         check_affix(name, given.get(name, ""))
@@ -217,6 +218,7 @@ def _defined(journal: Journal, opened: Opened | None, connection: Connection, wa
         where="opening the lab",
         hint="Leave the option out: the lab remembers what it was opened with. redefine_lab(lab, ...) changes "
         f"{', '.join(CHANGEABLE)}; anything else takes another prefix, or `labkit clean` first.",
+        code="bad-option",
     )
 
 
@@ -288,7 +290,12 @@ def _option(name: str, given: object) -> str:
     if given is None or given == "":
         return os.environ.get(f"LABKIT_{name.upper()}", "")
     if isinstance(given, bool) or not isinstance(given, str | int):
-        raise LabError(f"{name} can't be {given!r}.", where="opening the lab", hint=f'Give a text: {name}="...".')
+        raise LabError(
+            f"{name} can't be {given!r}.",
+            where="opening the lab",
+            hint=f'Give a text: {name}="...".',
+            code="bad-option",
+        )
     # An account id that begins with 0 loses it where somebody takes it for a number.
     return str(given).zfill(12) if name == "account" and isinstance(given, int) else str(given)
 

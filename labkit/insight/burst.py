@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-from labkit.errors import LabError, aws_errors
+from labkit.errors import LabError, WaitInterrupted, aws_errors
 from labkit.insight.log_lines import Invocation
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
@@ -22,9 +22,10 @@ from labkit.resources.bucket import Bucket
 from labkit.resources.queue import queue_depth
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.upload import CONTENT_TYPE, require_bucket
+from labkit.steps.upload import CONTENT_TYPE, look_at, require_bucket
 from labkit.waiting import wait_until
 
+LEAST = 2  # photos: one alone is no burst
 AT_ONCE = 8  # uploads in parallel: more only wait for each other
 LOOK_EVERY_S = 0.25
 
@@ -111,9 +112,17 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     """Upload one photo many times under different keys, look at the queues until every result is there.
 
     The photos go to `ingest/burst-<time>/`. Triggers that are being changed are waited for. Returns the Burst with the
-    logs of its invocations. Raises LabError, also if not all results came within `seconds`, and if the account runs so
-    few functions at once that good photos would be moved to the dead-letter queues.
+    logs of its invocations. Raises LabError, also for less than two photos, if not all results came within `seconds`,
+    and if the account runs so few functions at once that good photos would be moved to the dead-letter queues.
     """
+    if photos < LEAST:
+        raise LabError(
+            f"A burst is several photos at once: {photos} {'is' if photos == 1 else 'are'} too few.",
+            where="sending a burst of photos",
+            hint=f"photos={LEAST} or more; upload_photo(lab, ...) sends one.",
+            code="bad-option",
+        )
+    look_at(Path(photo))
     s3, bucket, data = lab.client("s3"), require_bucket(lab), Path(photo).read_bytes()
     _refuse_too_small_account(lab)
     for trigger in Trigger.of(lab):
@@ -136,9 +145,14 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     with ThreadPoolExecutor(AT_ONCE) as pool:
         began, clock = datetime.now(UTC), time.monotonic()
         uploads = [pool.submit(s3.put_object, Key=key, **sent) for key in keys]
-        while not all(upload.done() for upload in uploads):
-            look()
-            time.sleep(LOOK_EVERY_S)
+        try:
+            while not all(upload.done() for upload in uploads):
+                look()
+                time.sleep(LOOK_EVERY_S)
+        except KeyboardInterrupt as interrupt:
+            pool.shutdown(cancel_futures=True)
+            done = sum(upload.done() and not upload.cancelled() for upload in uploads)
+            raise WaitInterrupted(f"Interrupted: {done} of {photos} photos are in, and go their way.") from interrupt
         for upload in uploads:
             upload.result()
     uploaded_s = time.monotonic() - clock
@@ -166,7 +180,7 @@ def _wait_until_enabled(trigger: Trigger) -> None:
         state = "not there" if found is None else "not enabled, or not held to the account's limit"
         raise LabError(f"The trigger of {name} is {state}.", where="sending a burst of photos", hint=f"{fix} helps.")
     if found["State"] != "Enabled":
-        trigger.wait_for_state(found["UUID"], "Enabled")
+        trigger.wait_until_enabled(found["UUID"])
 
 
 def _refuse_too_small_account(lab: Lab) -> None:

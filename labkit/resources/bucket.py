@@ -228,6 +228,7 @@ class Bucket(Resource):
             "blocked, all four ways",
             "blocked, all four ways" if closed else "not all blocked",
             otherwise=RISKY,
+            hole=True,
             hint=f"{again} blocks it again.",
             call=again,
         )
@@ -256,6 +257,7 @@ class Bucket(Resource):
             "refused",
             "refused" if found["policy"] == self.policy() else "not as step 3 says",
             otherwise=RISKY,
+            hole=True,
             hint=f"{again} sets the bucket's policy again.",
             call=again,
         )
@@ -343,6 +345,7 @@ class ExistingBucket(Existing, Bucket):
                 f"There is no bucket {self.name} that these credentials can see.",
                 where="looking for the existing bucket",
                 hint="Check the name, or leave it out: the lab then makes a bucket of its own.",
+                code="not-there",
             )
         refuse_unfit_bucket(self.lab.client("s3"), self.lab.definition)
         self.lab.journal.created(*self.key)

@@ -102,6 +102,7 @@ class Notification(Resource):
                 f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
                 where=f"creating the {self.kind} {self.name}",
                 hint=ONE_LAB_AT_A_TIME,
+                code="not-this-labs",
             )
         return {**after, "TopicConfigurations": [*others, rule]}
 

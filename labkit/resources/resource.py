@@ -352,6 +352,7 @@ class Resource(ABC):
             f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
             where=f"creating the {self.kind} {self.name}",
             hint="Open the lab with a prefix of its own: open_lab(..., prefix='ann-').",
+            code="not-this-labs",
         )
 
     def require(self) -> Mapping[str, Any]:
@@ -362,6 +363,7 @@ class Resource(ABC):
                 f"There is no {self.kind} {self.name} yet.",
                 hint=f"That is step {self.step}: run the notebook {self.notebook} first, "
                 f"or catch_up(lab, to={self.step}).",
+                code="missing-step",
             )
         return entry.facts
 
