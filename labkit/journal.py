@@ -51,7 +51,8 @@ class Entry:
     name: str
     state: str  # creating or created
     facts: Mapping[str, Any] = field(default_factory=dict)
-    time: datetime | None = field(default=None, compare=False)  # when its last line was written (UTC)
+    # When its last line was written (UTC); None if nobody knows when it was made.
+    time: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,10 @@ class Journal:
         """Write down that `name` is there, with what is worth keeping (ARN, URL, id), unless that is known."""
         self._write("created", kind, name, facts)
 
+    def found(self, kind: str, name: str, **facts: Any) -> None:
+        """Write down that `name` is there, by whomever and whenever it was made, unless that is known."""
+        self._write("created", kind, name, facts, time=None)
+
     def deleted(self, kind: str, name: str) -> None:
         """Write down that `name` is gone, or is no longer this lab's business."""
         with self.locked():
@@ -261,8 +266,12 @@ class Journal:
 
     def fresh(self, kind: str, within: timedelta = FRESH) -> list[str]:
         """The names of what was begun or made of a kind lately: AWS may not have told all its services yet."""
+        return [name for of_kind, name in self.just_written(within) if kind in of_kind]
+
+    def just_written(self, within: timedelta) -> set[tuple[str, str]]:
+        """Kind and name of what was begun or made within that time."""
         since = datetime.now(UTC) - within
-        return [e.name for e in self.entries() if kind in e.kind and e.time is not None and e.time > since]
+        return {(e.kind, e.name) for e in self.entries() if e.time is not None and e.time > since}
 
     def lost(self) -> tuple[Entry, ...]:
         """What went with an embedded AWS that has stopped, and was not made again since."""
@@ -294,12 +303,13 @@ class Journal:
                 hint="Run the cell with open_lab() again, then go on.",
             )
 
-    def _write(self, event: str, kind: str, name: str, facts: Mapping[str, Any]) -> None:
+    def _write(self, event: str, kind: str, name: str, facts: Mapping[str, Any], **more: Any) -> None:
         with self.locked():
             self._require_open(f"writing down the {kind} {name}")
             known = self.find(kind, name) if event == "created" else None
             if known is None or known.state != "created" or {**known.facts, **facts} != known.facts:
-                self._append({"event": event, "kind": kind, "name": name, "facts": dict(facts), "lab": self._suffix})
+                thing = {"event": event, "kind": kind, "name": name, "facts": dict(facts), "lab": self._suffix}
+                self._append({**thing, **more})
 
     def _append(self, line: dict[str, Any]) -> None:
         """Write a line, whole or not at all, and wait until the disk has it."""

@@ -260,7 +260,7 @@ class Resource(ABC):
         found = self.read() if found is None else found
         if found is not None:
             self.refuse_foreign()
-            self.lab.journal.created(*self.key, **self.known_facts(found))
+            self.lab.journal.found(*self.key, **self.known_facts(found))
             return False
         with self.journaled_create():
             try:

@@ -89,7 +89,7 @@ def find_things(lab: Lab) -> Found:
 def take_over(lab: Lab, found: Found) -> None:
     """Write what was found into this machine's journal: from now on it is this lab's to clean up."""
     for entry in found.entries:
-        lab.journal.created(entry.kind, entry.name, **entry.facts)
+        lab.journal.found(entry.kind, entry.name, **entry.facts)
 
 
 def find_own(lab: Lab) -> Iterator[Resource]:
