@@ -57,11 +57,18 @@ class Connection:
     def client(self, service: str) -> Any:
         """The boto3 client of a service; one for all, since clients are safe to share between threads."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service, endpoint_url=self.endpoint_url, config=_config(self.where)
-            )
-            self.patience.attach(self._clients[service])
+            self._clients[service] = self.new_client(service)
         return self._clients[service]
+
+    def new_client(self, service: str) -> Any:
+        """A client that is not kept, for what is asked while the lab is still being opened.
+
+        A client has the event handlers that its session had when it was made: those that are registered on the
+        session of an open lab reach all clients that work for it.
+        """
+        client = self.session.client(service, endpoint_url=self.endpoint_url, config=_config(self.where))
+        self.patience.attach(client)
+        return client
 
     @property
     def in_academy(self) -> bool:
@@ -71,7 +78,7 @@ class Connection:
     @cached_property
     def limits(self) -> Limits:
         """What the account allows in all; asked once. The embedded AWS has this machine's limits alone."""
-        return Limits() if self.where == "local" else ask_limits(self.client("lambda"))
+        return Limits() if self.where == "local" else ask_limits(self.new_client("lambda"))
 
     @cached_property
     def partition(self) -> str:

@@ -113,6 +113,11 @@ class Definition:
             return None
         return max(LEAST_MAX_CONCURRENCY, self.concurrency // len(self.functions))
 
+    @property
+    def concurrency_suffices(self) -> bool:
+        """Whether all triggers at work at once stay within what the account runs, as far as that is known."""
+        return self.max_concurrency is None or self.max_concurrency * len(self.functions) <= (self.concurrency or 0)
+
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this lab's account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
@@ -133,6 +138,7 @@ class Definition:
         raise LabError(
             f"There is no function called {name!r} in this lab.",
             hint=f"There are {', '.join(branch.name for branch in self.branches)}.",
+            code="not-there",
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -161,6 +167,7 @@ class Definition:
                     f"{name} of a lab that stands cannot be changed.",
                     where="changing the lab",
                     hint=f"{', '.join(CHANGEABLE)} can. For another {name}, open a lab with another prefix.",
+                    code="bad-option",
                 )
         if "functions" in changes:
             changes["functions"] = as_functions(changes["functions"])
@@ -192,6 +199,7 @@ def as_functions(given: Any) -> tuple[FunctionSettings, ...]:
             "functions has to be a list of FunctionSettings.",
             where="opening the lab",
             hint="The lab's own are in labkit.FUNCTIONS: functions=(*FUNCTIONS, another).",
+            code="bad-option",
         )
     for function in functions:
         _check_function(function)
@@ -219,6 +227,7 @@ def _check_function(function: FunctionSettings) -> None:
                 f"The {member} of a function can't be {getattr(function, member)!r}.",
                 where="opening the lab",
                 hint=f"Give {what}.",
+                code="bad-option",
             )
 
 
@@ -238,7 +247,9 @@ def checked(definition: Definition) -> Definition:
     """The definition, if a lab can be made of it; else LabError, with what to give instead."""
     for name in TEXTS:
         if not isinstance(getattr(definition, name), str | None):
-            raise LabError(f"{name} can't be {getattr(definition, name)!r}.", where="opening the lab")
+            raise LabError(
+                f"{name} can't be {getattr(definition, name)!r}.", where="opening the lab", code="bad-option"
+            )
     check_affix("prefix", definition.prefix)
     check_affix("suffix", definition.suffix)
     _check_number("function_timeout_s", definition.function_timeout_s, TIMEOUTS_S, "seconds")
@@ -252,6 +263,7 @@ def checked(definition: Definition) -> Definition:
                 where="opening the lab",
                 hint=f'Name a folder with a slash at its end, such as "grey/"; a result under {INGEST_FOLDER} would '
                 "start the functions again, for ever.",
+                code="bad-option",
             )
     for part in ("name", "queue", "folder"):
         values = [getattr(function, part) for function in definition.functions]
@@ -260,6 +272,7 @@ def checked(definition: Definition) -> Definition:
                 f"Two functions have the {part} {twice!r}.",
                 where="opening the lab",
                 hint="Each function has a name, a queue and a folder of its own.",
+                code="bad-option",
             )
     return definition
 
@@ -271,6 +284,7 @@ def check_affix(name: str, text: str) -> None:
             f"{text!r} can't be a {name}: it becomes part of a bucket's name.",
             where="opening the lab",
             hint=f"Use at most {LONGEST_AFFIX} lower-case letters, digits and hyphens.",
+            code="bad-option",
         )
 
 
@@ -280,6 +294,7 @@ def _check_number(name: str, value: Any, allowed: range, unit: str) -> None:
             f"{name} can't be {value!r}.",
             where="opening the lab",
             hint=f"Lambda takes whole {unit} from {allowed[0]} to {allowed[-1]:,}.",
+            code="bad-option",
         )
 
 

@@ -13,6 +13,7 @@ import boto3
 from PIL import __version__ as pillow_version
 
 from labkit.branch import Branch
+from labkit.bucket_rules import refuse_bucket_name, refuse_unfit_bucket
 from labkit.connection import Connection, connect
 from labkit.definition import CHANGEABLE, Definition, as_functions, check_affix, checked, contradictions
 from labkit.errors import LabError
@@ -132,6 +133,7 @@ def open_lab(
             f"open_lab knows no option {unknown!r}.",
             where="opening the lab",
             hint=f"There are {', '.join([*texts, *CHANGEABLE, 'workspace'])}.",
+            code="bad-option",
         )
     for name in ("prefix", "suffix"):
         check_affix(name, given.get(name, ""))
@@ -148,6 +150,8 @@ def open_lab(
     with journal.locked():
         opened = journal.opened()
         definition = _defined(journal, opened, connection, {"prefix": "", **wanted})
+        if not journal.entries():
+            _refuse_unfit(connection, definition, new="suffix" not in wanted)
         # What a journal without a definition lets one conclude is no more than that, until somebody says more.
         undefined = opened is not None and not opened.definition and opened.suffix == definition.suffix
         guessed = undefined and not wanted.keys() - {"prefix", "suffix"}
@@ -214,6 +218,7 @@ def _defined(journal: Journal, opened: Opened | None, connection: Connection, wa
         where="opening the lab",
         hint="Leave the option out: the lab remembers what it was opened with. redefine_lab(lab, ...) changes "
         f"{', '.join(CHANGEABLE)}; anything else takes another prefix, or `labkit clean` first.",
+        code="bad-option",
     )
 
 
@@ -252,6 +257,16 @@ def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
     return checked(Definition(**{**defaults, **wanted, **place}))
 
 
+def _refuse_unfit(connection: Connection, definition: Definition, *, new: bool) -> None:
+    """Raise LabError for a bucket that would stop the lab on its way, as long as nothing is made.
+
+    A lab that is looked for from another machine can be cleaned up, whatever has become of its bucket.
+    """
+    refuse_bucket_name(definition)
+    if new and definition.bucket is not None:
+        refuse_unfit_bucket(connection.new_client("s3"), definition)
+
+
 def _retiring(runtime: str) -> str | None:
     try:
         return warning_for(runtime)
@@ -275,7 +290,12 @@ def _option(name: str, given: object) -> str:
     if given is None or given == "":
         return os.environ.get(f"LABKIT_{name.upper()}", "")
     if isinstance(given, bool) or not isinstance(given, str | int):
-        raise LabError(f"{name} can't be {given!r}.", where="opening the lab", hint=f'Give a text: {name}="...".')
+        raise LabError(
+            f"{name} can't be {given!r}.",
+            where="opening the lab",
+            hint=f'Give a text: {name}="...".',
+            code="bad-option",
+        )
     # An account id that begins with 0 loses it where somebody takes it for a number.
     return str(given).zfill(12) if name == "account" and isinstance(given, int) else str(given)
 

@@ -144,7 +144,9 @@ def as_jpeg(image: Image.Image, quality: int = 75) -> bytes:
 def read_file(path: Path) -> bytes:
     """The bytes of a file. Raises LabError if there is none."""
     if not path.is_file():
-        raise LabError(f"There is no file {path}.", hint="list_samples() lists the photos that come along.")
+        raise LabError(
+            f"There is no file {path}.", hint="list_samples() lists the photos that come along.", code="not-there"
+        )
     return path.read_bytes()
 
 

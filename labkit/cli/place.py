@@ -87,6 +87,7 @@ def env(as_json: bool) -> None:
             f"The embedded AWS of {workspace} is not running.",
             where="telling other tools where it is",
             hint="open_lab() in a notebook starts it.",
+            code="no-embedded-aws",
         )
     if as_json:
         say_json({"Version": 1, "AccessKeyId": server.access_key, "SecretAccessKey": server.secret_key})

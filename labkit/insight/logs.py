@@ -147,7 +147,10 @@ def beginning(since: datetime | timedelta | str, now: datetime | None = None) ->
     match = re.fullmatch(r"(\d+)\s*([smhd])(?: ago)?", since.strip())
     if match is None:
         raise LabError(
-            f"{since!r} says no time.", where="reading logs", hint='Say "30s", "5m", "2h" or "1d", or give a datetime.'
+            f"{since!r} says no time.",
+            where="reading logs",
+            hint='Say "30s", "5m", "2h" or "1d", or give a datetime.',
+            code="bad-option",
         )
     return now - timedelta(**{UNITS[match[2]]: int(match[1])})
 

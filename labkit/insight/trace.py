@@ -234,6 +234,7 @@ def assemble_trace(
             f"No function has logged anything about {key}.",
             where=f"tracing {key}",
             hint=f"Wait a moment, or `labkit doctor {key}`. Functions of your own must log as the lab's do.",
+            code="not-there",
         )
     latest = max(everything, key=lambda attempt: (attempt.photo.get("sent_timestamp") or 0, attempt.invocation.started))
     event = _event_of(latest)

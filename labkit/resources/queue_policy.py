@@ -9,7 +9,7 @@ from typing import Any
 from labkit import policy
 from labkit.lab import Lab
 from labkit.policy import as_list, service_request
-from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
+from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.queue import Queue, all_queues
 from labkit.resources.resource import Resource, Right, parsed, template_resource
 
@@ -81,7 +81,9 @@ class QueuePolicy(Resource):
         why = policy.obstacle([found], self.request()) if queue is not None else "there is no queue"
         same = found.get("Statement") == self.document()["Statement"]
         verdict, evidence = DIFFERENT, f"It is worded otherwise than step 2 does: {json.dumps(found.get('Statement'))}."
-        if why:
+        if queue is None:
+            verdict, evidence = MISSING, "There is no queue that could have it."
+        elif why:
             verdict = BROKEN
             evidence = f"It does not let the topic send to {self.name}: {why}. SNS is refused, silently."
         elif stranger := self._stranger(found):
@@ -99,6 +101,7 @@ class QueuePolicy(Resource):
             fix="Set the policy of step 2.",
             call=call,
             consequence=queue is None,
+            hole=verdict == RISKY,
         )
 
     def _stranger(self, found: Mapping[str, Any]) -> str:

@@ -293,10 +293,12 @@ class Resource(ABC):
         return {"arn": self.arn}
 
     @contextmanager
-    def journaled_create(self) -> Iterator[None]:
-        """Around the calls that make it: the journal first, and a refusal that says what was being made."""
+    def journaled_create(self, hints: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Around the calls that make it: the journal first, and a refusal that says what was being made, and what to
+        try: the kind's own hints, or these.
+        """
         self.lab.journal.creating(*self.key, **self.facts)
-        with aws_errors(f"creating the {self.kind} {self.name}", self.hints):
+        with aws_errors(f"creating the {self.kind} {self.name}", hints or self.hints):
             yield
 
     def delete(self) -> None:
@@ -350,6 +352,7 @@ class Resource(ABC):
             f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
             where=f"creating the {self.kind} {self.name}",
             hint="Open the lab with a prefix of its own: open_lab(..., prefix='ann-').",
+            code="not-this-labs",
         )
 
     def require(self) -> Mapping[str, Any]:
@@ -360,6 +363,7 @@ class Resource(ABC):
                 f"There is no {self.kind} {self.name} yet.",
                 hint=f"That is step {self.step}: run the notebook {self.notebook} first, "
                 f"or catch_up(lab, to={self.step}).",
+                code="missing-step",
             )
         return entry.facts
 

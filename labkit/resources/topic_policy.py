@@ -9,7 +9,7 @@ from typing import Any, Self
 from labkit import policy
 from labkit.lab import Lab
 from labkit.policy import as_list, service_request
-from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
+from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, About, Line, Snapshot
 from labkit.resources.resource import Resource, Right, parsed, template_resource
 from labkit.resources.topic import Topic
 
@@ -112,7 +112,9 @@ class TopicPolicy(Resource):
         for statement in self.document()["Statement"]:
             passed, for_s3 = statement in statements, statement["Sid"] == FOR_THIS_BUCKET
             verdict, evidence = DIFFERENT, "It is worded otherwise than step 3 does."
-            if for_s3 and why:
+            if topic is None:
+                verdict, evidence = MISSING, "There is no topic that could have it."
+            elif for_s3 and why:
                 verdict, evidence = BROKEN, f"It does not let S3 publish for this bucket: {why}."
             elif for_s3 and too_open:
                 verdict, evidence = RISKY, "It lets S3 publish for any bucket of anybody: the confused deputy."
@@ -125,6 +127,7 @@ class TopicPolicy(Resource):
                 hint="allow_s3_to_publish(lab) sets the topic's policy.",
                 evidence=evidence,
                 works="S3 may publish for this bucket." if for_s3 else "",
+                hole=verdict == RISKY,
                 fix="Set the policy of step 3.",
                 call="allow_s3_to_publish(lab)",
                 consequence=topic is None,

@@ -77,7 +77,10 @@ class Trigger(Resource):
         return self.queue
 
     def make(self) -> dict[str, Any]:
-        """Tie the queue to the function, not yet enabled; wait until it says so."""
+        """Tie the queue to the function, not yet enabled; wait until Lambda has made it.
+
+        Another notebook may enable it at once: whoever waits to see it disabled could wait in vain.
+        """
         request = {
             "EventSourceArn": self.queue_arn,
             "FunctionName": self.name,
@@ -88,7 +91,7 @@ class Trigger(Resource):
             **self.limit(),
         }
         found = self.lab.client("lambda").create_event_source_mapping(**request)
-        self.wait_for_state(found["UUID"], "Disabled")
+        self._wait(found["UUID"], "made", lambda state: state != "Creating")
         return {"uuid": found["UUID"], "queue": self.queue_arn}
 
     def limit(self, found: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -109,16 +112,20 @@ class Trigger(Resource):
             return dict(found)
         if found["State"] != "Enabling" or limit:
             self.lab.client("lambda").update_event_source_mapping(UUID=uuid, Enabled=True, **limit)
-        return self.wait_for_state(uuid, "Enabled")
+        return self.wait_until_enabled(uuid)
 
-    def wait_for_state(self, uuid: str, state: str) -> dict[str, Any]:
+    def wait_until_enabled(self, uuid: str) -> dict[str, Any]:
+        """The mapping, once Lambda says that its pollers run. Raises WaitedTooLong."""
+        return self._wait(uuid, "enabled", lambda state: state == "Enabled")
+
+    def _wait(self, uuid: str, what: str, is_so: Callable[[str], bool]) -> dict[str, Any]:
         """There is no waiter for event source mappings: ask for the state."""
 
         def ask() -> dict[str, Any] | None:
             answer = found_or_none(self.lab.client("lambda").get_event_source_mapping, UUID=uuid)
-            return dict(answer) if answer and answer["State"] == state else None
+            return dict(answer) if answer and is_so(answer["State"]) else None
 
-        return wait_until(ask, what=f"the trigger of {self.name} to be {state}", seconds=CHANGED_WITHIN_S)
+        return wait_until(ask, what=f"the trigger of {self.name} to be {what}", seconds=CHANGED_WITHIN_S)
 
     def erase(self) -> None:
         """Delete it, and wait until its pollers have stopped, and with them their cost."""

@@ -86,4 +86,5 @@ def sample(name: str) -> Path:
         f"There is no sample photo called {name!r}.",
         where="choosing a sample photo",
         hint=f"Choose one of {', '.join(one.name for one in _SAMPLES)} (names are case-sensitive).",
+        code="not-there",
     )

@@ -42,7 +42,7 @@ def read_questions(path: str | Path) -> tuple[Question, ...]:
         found = tomllib.loads(path.read_text("utf-8"))
         return tuple(_questions(found))
     except OSError as error:
-        raise LabError(f"The questions in {path} can't be read: {error.strerror}.") from error
+        raise LabError(f"The questions in {path} can't be read: {error.strerror}.", code="unusable-path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         hint = "A text stands between double quotes; one that holds double quotes between single ones."
         raise LabError(f"{path} is not valid TOML: {error}.", hint=hint) from error

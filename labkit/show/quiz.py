@@ -103,5 +103,6 @@ def quiz(notebook: int | str | Path) -> Quiz:
         raise LabError(
             f"There are no questions on notebook {notebook}.",
             hint=f"There are some on {min(known)} to {max(known)}; a file of your own is quiz('questions.toml').",
+            code="not-there",
         )
     return Quiz(read_questions(known[notebook]))

@@ -177,7 +177,12 @@ def refuse_blocked_runtime(lab: Lab) -> None:
     The embedded AWS runs functions on this machine's own Python, whatever AWS's calendar says of it.
     """
     if lab.definition.where != "local" and (refusal := refusal_for(lab.target.runtime)):
-        raise LabError(refusal, where="making a function", hint="redefine_lab(lab, runtime=...) chooses another one.")
+        raise LabError(
+            refusal,
+            where="making a function",
+            hint="redefine_lab(lab, runtime=...) chooses another one.",
+            code="bad-option",
+        )
 
 
 def _function(found: Mapping[str, Any], said: tuple[str, ...] = ()) -> Function:
@@ -212,7 +217,11 @@ def _read_function(function: resources.Function) -> dict[str, Any]:
     if found is None:
         function.require()
         name = function.branch.name if function.branch else function.name
-        raise LabError(f"The function {function.name} is gone.", hint=f"deploy_function(lab, {name!r}) makes it again.")
+        raise LabError(
+            f"The function {function.name} is gone.",
+            hint=f"deploy_function(lab, {name!r}) makes it again.",
+            code="missing-step",
+        )
     return found
 
 
@@ -230,7 +239,7 @@ def upload_code(lab: Lab, function_name: str, package: Package | Path | None = N
         return _function(found)
     path = package.path if isinstance(package, Package) else package
     if not path.is_file():
-        raise LabError(f"There is no file {path}.", where=f"uploading the code of {branch.name}")
+        raise LabError(f"There is no file {path}.", where=f"uploading the code of {branch.name}", code="not-there")
     code, client = path.read_bytes(), lab.client("lambda")
     with aws_errors(f"uploading the code of {branch.name}"):
         return _updated(
@@ -303,6 +312,7 @@ def _require_trigger(trigger: resources.Trigger) -> dict[str, Any]:
         raise LabError(
             f"The function {trigger.name} has no trigger yet.",
             hint=f"add_trigger(lab, {name!r}) ties its queue to it.",
+            code="missing-step",
         )
     return found
 

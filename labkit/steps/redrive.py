@@ -42,7 +42,7 @@ def redrive(lab: Lab, function_name: str) -> Redriven:
     source, target = DeadLetterQueue(lab, dead, branch).url(), Queue(lab, name, branch).url()
     for queue, url in ((dead, source), (name, target)):
         if url is None:
-            raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.")
+            raise LabError(f"There is no queue {queue}.", hint="catch_up(lab, to=2) makes it.", code="missing-step")
     sqs, count = lab.client("sqs"), 0
     with aws_errors(f"sending dead letters from {dead} back to {name}"):
         while messages := sqs.receive_message(

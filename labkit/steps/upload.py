@@ -94,7 +94,7 @@ def create_ingest_folder(lab: Lab) -> Folder:
     folder = Photo(lab, INGEST_FOLDER, facts={"bucket": bucket.name})
     if bucket.object_versions(INGEST_FOLDER):
         return Folder(bucket.name, INGEST_FOLDER, made=False)
-    with folder.journaled_create():
+    with folder.journaled_create(bucket.refusals):
         lab.client("s3").put_object(Bucket=bucket.name, Key=INGEST_FOLDER, Tagging=urlencode(lab.definition.tags))
     lab.journal.created(*folder.key, **folder.facts)
     return Folder(bucket.name, INGEST_FOLDER, made=True)
@@ -122,7 +122,7 @@ def upload_photo(lab: Lab, photo: str | Path, *, name: str | None = None) -> Upl
     expected = tuple(branch.result_key(key) for branch in lab.branches)
     refuse_foreign_objects(bucket, record)
     lab.journal.creating(*record.key, **record.facts)
-    with aws_errors(f"uploading {path.name}"):
+    with aws_errors(f"uploading {path.name}", bucket.refusals):
         sent = {"ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.definition.tags)}
         with path.open("rb") as file:  # upload_file would hide AWS's own error in one of boto3's
             s3.upload_fileobj(file, bucket.name, key, ExtraArgs=sent)
@@ -147,6 +147,7 @@ def refuse_foreign_objects(bucket: Bucket, photo: Photo) -> None:
                 "It was left alone.",
                 where=f"uploading {key}",
                 hint="Upload the photo under another name: upload_photo(lab, ..., name='another.jpg').",
+                code="not-this-labs",
             )
 
 
@@ -155,10 +156,16 @@ def refuse_silent_key(key: str) -> None:
     name = key.removeprefix(INGEST_FOLDER)
     if len(key.encode()) > LONGEST_KEY:
         raise LabError(
-            f"The name is {len(key.encode())} bytes long; S3 takes {LONGEST_KEY:,}.", hint="Choose a shorter name."
+            f"The name is {len(key.encode())} bytes long; S3 takes {LONGEST_KEY:,}.",
+            hint="Choose a shorter name.",
+            code="bad-option",
         )
     if not name or name.startswith("/") or name.endswith("/"):
-        raise LabError(f"{name!r} can't be the name of a photo.", hint="Give a name such as cat.jpg or trip/cat.jpg.")
+        raise LabError(
+            f"{name!r} can't be the name of a photo.",
+            hint="Give a name such as cat.jpg or trip/cat.jpg.",
+            code="bad-option",
+        )
     if name.endswith(INGEST_SUFFIX):
         return
     wanted, extension = name_that_is_heard(name), name.rpartition(".")[2]
@@ -167,11 +174,13 @@ def refuse_silent_key(key: str) -> None:
             f"The notification's suffix is {INGEST_SUFFIX}, to the letter: .{extension} would raise no event.",
             where=f"uploading {name}",
             hint=f"Upload it under another name: upload_photo(lab, ..., name={wanted!r}).",
+            code="bad-option",
         )
     raise LabError(
         f"{name} does not end in {INGEST_SUFFIX}: S3 would store it and raise no event.",
         where=f"uploading {name}",
         hint=f"If it is a photo, upload it as upload_photo(lab, ..., name={wanted!r}).",
+        code="bad-option",
     )
 
 
@@ -225,6 +234,7 @@ def wait_for_results(lab: Lab, upload: Upload, *, seconds: float = RESULTS_WITHI
             f"After {seconds:.0f} s there is still no {missing()}.",
             where=f"waiting for the results of {upload.key}",
             hint=f"`labkit doctor {upload.key}` looks along the photo's way and names the first thing that is wrong.",
+            code="waited-too-long",
         ) from error
     return Arrival(upload.key, tuple(arrived.items()))
 

@@ -96,6 +96,7 @@ def last_photo(lab: Lab) -> str:
         raise LabError(
             "No photo was uploaded yet.",
             hint="That is step 5: run the notebook 05_upload first, or catch_up(lab, to=5).",
+            code="missing-step",
         )
     return photos[-1]
 

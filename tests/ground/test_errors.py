@@ -55,14 +55,27 @@ class TestTheCode:
         assert WaitedTooLong("Waited.").code == "waited-too-long"
         assert PackageError("No zip.").code == "bad-package"
 
-    def test_is_one_of_the_table_wherever_the_lab_raises_one(self):
-        given = set()
+    def test_is_one_of_the_table_wherever_the_lab_raises_one_and_the_table_has_no_other(self):
+        given, constants = set(), set()
         for path in Path(labkit.__file__).parent.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    constants.add(node.value)
                 if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
                     given.add(node.value.value)
         assert given
-        assert given <= CODES
+        assert given <= CODES <= constants
+
+    def test_tells_what_is_not_made_yet_from_what_is_somebody_elses(self, new_lab):
+        lab = new_lab()
+        with pytest.raises(LabError, match="There is no topic") as missing:
+            labkit.subscribe_queues(lab)
+        assert missing.value.code == "missing-step"
+        foreign = lab.client("sqs").create_queue(QueueName=lab.branches[0].queue_name)
+        with pytest.raises(LabError, match="is not this lab's") as refused:
+            labkit.create_queues(lab)
+        assert refused.value.code == "not-this-labs"
+        lab.client("sqs").delete_queue(QueueUrl=foreign["QueueUrl"])
 
     def test_goes_to_programs_with_all_the_rest(self):
         error = LabError("It failed.", where="making it", aws_said="Code: words", hint="Try again.", code="aws-refused")

@@ -229,9 +229,8 @@ def test_what_a_journal_of_the_first_version_does_say_cannot_be_contradicted(acc
 
 def test_a_number_stands_for_its_digits(account):
     lab = account.open(account=int(ACCOUNT), suffix=1234, prefix=2024)
-    assert lab.definition == Definition(
-        "1234", prefix="2024", where="aws", account=ACCOUNT, runtime=lab.definition.runtime
-    )
+    found = {"runtime": lab.definition.runtime, "concurrency": lab.definition.concurrency}
+    assert lab.definition == Definition("1234", prefix="2024", where="aws", account=ACCOUNT, **found)
     assert lab.definition.topic_name == "2024resize-image-topic-1234"
 
 

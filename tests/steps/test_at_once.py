@@ -6,7 +6,20 @@ import sys
 
 import pytest
 
-from labkit import check_functions, check_notification, check_queues, check_topic, inventory, open_lab
+from labkit import (
+    add_trigger,
+    check_functions,
+    check_notification,
+    check_queues,
+    check_topic,
+    create_queues,
+    create_roles,
+    create_topic,
+    deploy_function,
+    inventory,
+    open_lab,
+)
+from labkit.resources import Trigger
 from labkit.steps.recovery import find_own
 
 PROCESSES = 3
@@ -65,6 +78,21 @@ def one_round(at_once, workspace, prefix):
 
 def test_all_of_them_make_the_pipeline_and_all_of_them_clean_it_up(at_once, workspace):
     one_round(at_once, workspace, "once-")
+
+
+def test_a_trigger_that_another_enables_before_its_maker_looks_again_is_made(new_lab):
+    lab, name = new_lab(), "CreateThumbnail"
+    create_topic(lab), create_queues(lab), create_roles(lab)
+    deploy_function(lab, name)
+    another = open_lab("local", prefix=lab.definition.prefix, workspace=lab.workspace)
+
+    def enabled_at_once(parsed, **_):
+        if "UUID" in parsed:
+            another.client("lambda").update_event_source_mapping(UUID=parsed["UUID"], Enabled=True)
+            Trigger.in_branch(another, another.branch(name)).wait_until_enabled(parsed["UUID"])
+
+    lab.client("lambda").meta.events.register("after-call.lambda.CreateEventSourceMapping", enabled_at_once)
+    assert add_trigger(lab, name).state == "Enabled"
 
 
 @pytest.mark.slow

@@ -302,7 +302,7 @@ def test_pictures_that_are_not_whole_are_a_sentence(built_lab):
 
 
 def test_reading_results_of_a_photo_that_is_not_there_says_so(built_lab):
-    with pytest.raises(LabError, match=r"no picture ingest/nowhere\.jpg"):
+    with pytest.raises(LabError, match=r"no photo ingest/nowhere\.jpg"):
         labkit.read_results(built_lab, "nowhere.jpg")
 
 

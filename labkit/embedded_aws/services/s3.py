@@ -224,10 +224,10 @@ class S3Backend(s3_models.S3Backend):
             return False, told
         if isinstance(gone, FakeKey) and gone.is_locked(governance_bypass=bypass):
             raise AccessDeniedByLock
-        if left := [version for version in held if version is not gone]:
-            bucket.keys.setlist(name, left)
-        else:
-            bucket.keys.pop(name)
+        left = [version for version in held if version is not gone]
+        bucket.keys.setlist(name, left)  # this lets go of what a version holds; moto's pop() fails at a delete marker
+        if not left:
+            del bucket.keys[name]
         send_event(self.account_id, S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT.value, bucket, gone)
         return True, told | ({"delete-marker": "true"} if isinstance(gone, FakeDeleteMarker) else {})
 
