@@ -25,7 +25,7 @@ from .show.live import watch_pipeline
 from .show.log_table import log_table
 from .show.map import draw_lab
 from .show.monitor import monitor
-from .show.quiz import quiz
+from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .steps.catch_up import catch_up
@@ -129,6 +129,7 @@ __all__ = [
     "monitor",
     "open_lab",
     "pick_memory",
+    "predict",
     "queue_depths",
     "quiz",
     "read_logs",
