@@ -4,6 +4,7 @@ from .errors import LabError
 from .exercises.blanks import blank
 from .exercises.check import check_exercise
 from .exercises.readings import example_message
+from .exercises.score import score
 from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
@@ -18,6 +19,7 @@ from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
+from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery, show_photo
@@ -80,6 +82,7 @@ __all__ = [
     "blank",
     "build_package",
     "catch_up",
+    "certificate",
     "change_code",
     "check_environment",
     "check_exercise",
@@ -137,6 +140,7 @@ __all__ = [
     "redefine_lab",
     "redrive",
     "sample",
+    "score",
     "send_again",
     "send_burst",
     "send_event_again",
