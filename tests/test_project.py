@@ -146,7 +146,7 @@ FLOORS = (
     ("policy", "zip_rules"),
     ("embedded_aws",),
     ("columns", "layout", "terminal"),
-    ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "waiting"),
+    ("calls", "errors", "interrupts", "patience", "progress", "result", "settings", "waiting", "workbook"),
     ("packages", "samples"),
     ("branch", "connection", "definition", "journal", "limits", "maker", "sign_in"),
     ("lab",),
