@@ -146,7 +146,7 @@ FLOORS = (
     ("policy", "zip_rules"),
     ("embedded_aws",),
     ("columns", "layout", "terminal"),
-    ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "waiting"),
+    ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "waiting", "workbook"),
     ("packages", "samples"),
     ("branch", "bucket_rules", "connection", "definition", "journal", "limits", "maker", "sign_in"),
     ("lab",),

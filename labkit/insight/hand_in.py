@@ -26,6 +26,7 @@ from labkit.lab import Lab
 from labkit.pictures import little_picture
 from labkit.resources.judgement import VERDICTS, Line
 from labkit.result import Result, counted
+from labkit.workbook import DISTRIBUTION
 
 FORMAT = "labkit hand-in 1"
 ENDING = ".handin.json"
@@ -88,7 +89,7 @@ def _as_data(evidence: Evidence, journal: Journal, student: Student) -> dict[str
         "format": FORMAT,
         "student": asdict(student),
         "versions": {
-            "labkit": version("labkit"),
+            "labkit": version(DISTRIBUTION),
             "python": platform.python_version(),
             "system": platform.system(),
             **{name: version(name) for name in PACKAGES},
