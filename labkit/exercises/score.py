@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labkit.exercises.texts import exercises
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.result import Result
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from labkit.errors import WaitedTooLong
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, ExistingBucket
 from labkit.resources.function import Function

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labkit.errors import LabError, aws_errors, error_code
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.policy import as_list
 from labkit.resources import KINDS, Resource, TopicPolicy
