@@ -36,6 +36,7 @@ NOT_FOUND = frozenset(
         "NotFoundException",
         "OwnershipControlsNotFoundError",
         "QueueDoesNotExist",
+        "ResourceNotFound",
         "ResourceNotFoundException",
         "ServerSideEncryptionConfigurationNotFoundError",
     }

@@ -57,6 +57,12 @@ def test_a_redrive_policy_that_cannot_work(aws, policy, reason):
     assert answer == (400, "InvalidParameterValue", message)
 
 
+def test_nothing_to_set_is_no_attributes_to_set(aws):
+    url = aws.sqs.create_queue(QueueName=aws.name("q"))["QueueUrl"]
+    words = "The request must contain the parameter Attributes."
+    assert refused(unchecked(aws, "sqs").set_queue_attributes, QueueUrl=url) == (400, "MissingParameter", words)
+
+
 def test_a_queue_that_is_there_with_other_attributes(aws):
     name = aws.name("q")
     aws.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "40"})

@@ -19,7 +19,8 @@ from labkit import (
     inventory,
     open_lab,
 )
-from labkit.resources import Trigger
+from labkit.resources import Trigger, resources
+from labkit.resources.resource import found_or_none
 from labkit.steps.recovery import find_own
 
 PROCESSES = 3
@@ -93,6 +94,13 @@ def test_a_trigger_that_another_enables_before_its_maker_looks_again_is_made(new
 
     lab.client("lambda").meta.events.register("after-call.lambda.CreateEventSourceMapping", enabled_at_once)
     assert add_trigger(lab, name).state == "Enabled"
+
+
+def test_what_another_has_just_deleted_has_neither_tags_nor_anything_to_read(new_lab):
+    lab = new_lab()
+    for one in resources(lab):
+        assert not found_or_none(one.read_tags), one
+        assert found_or_none(one.read) is None, one
 
 
 @pytest.mark.slow

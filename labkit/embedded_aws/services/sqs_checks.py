@@ -118,8 +118,11 @@ def _same(name: str, wanted: str, shown: str) -> bool:
 
 
 def _check_set(operation: Operation) -> None:
-    attributes = operation.get("Attributes")
     queue = _queue(operation)
+    attributes = operation.get("Attributes")
+    if attributes is None:
+        raise _missing("Attributes")
+    _require_map(attributes)
     if "FifoQueue" in attributes:
         if not queue.fifo_queue:
             raise AwsError("InvalidAttributeName", "Unknown Attribute FifoQueue.")
@@ -130,10 +133,14 @@ def _check_set(operation: Operation) -> None:
     _check_attributes(attributes, operation, queue.fifo_queue)
 
 
-def _check_attributes(attributes: Any, operation: Operation, is_fifo: bool) -> None:
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html."""
+def _require_map(attributes: Any) -> None:
     if not isinstance(attributes, dict):
         raise AwsError("SerializationException", "Attributes cannot be converted to a map.")
+
+
+def _check_attributes(attributes: Any, operation: Operation, is_fifo: bool) -> None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html."""
+    _require_map(attributes)
     for name, value in attributes.items():
         if not isinstance(value, str):
             raise AwsError("SerializationException", f"The value of {name} cannot be converted to a string.")
