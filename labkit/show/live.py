@@ -36,7 +36,6 @@ from labkit.show.inbox import PIECE, Inbox
 from labkit.show.map import LabMap, draw_as_it_stands, draw_lab, sheet
 from labkit.show.picture import Picture
 from labkit.show.svg import style
-from labkit.show.timeline import timeline
 from labkit.steps.validate import read_results, uploaded_photos
 
 BEAT_S = 5  # how often a page says that it is there
@@ -86,6 +85,8 @@ class Pipeline:
         return LiveWidget(self.lab)
 
     def _timeline(self, key: str) -> Picture:
+        from labkit.show.timeline import timeline  # here, since only a plot is worth importing matplotlib
+
         return timeline(trace(self.lab, key))
 
     def _gallery(self, key: str) -> Picture:
