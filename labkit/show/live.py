@@ -97,11 +97,12 @@ class Pipeline:
         if os.environ.get(HEADLESS):
             display(still, raw=True)  # type: ignore[no-untyped-call]
             return
-        folded = f"<details><summary>As it was when this cell ran</summary>{self.came_out._html()}</details>"
+        # It stands open where there is no script, in a copy that is opened without a kernel, say; the script folds it.
+        summary = "<summary>As it was when this cell ran</summary>"
+        folds = f'<details open class="labkit-still">{summary}{self.came_out._html()}</details>'
+        html = f'<div class="{NO_FORMULAS}">{folds}</div>'
+        display({**still, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]
         display(self.widget)  # type: ignore[no-untyped-call]
-        display(  # type: ignore[no-untyped-call]
-            {**still, "text/html": f'<div class="{NO_FORMULAS}">{folded}</div>'}, raw=True
-        )
         self.widget.look_on()
 
 
