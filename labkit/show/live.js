@@ -582,6 +582,7 @@ function render({ model, el }) {
   };
   const beating = setInterval(beat, 1000 * model.get("beat_s"));
   document.addEventListener("visibilitychange", beat, { signal: ended.signal });
+  for (const one of el.closest(".jp-OutputArea")?.querySelectorAll("details.labkit-still") ?? []) one.open = false;
   redraw();
   tell();
   answers();

@@ -36,7 +36,6 @@ from labkit.show.inbox import PIECE, Inbox
 from labkit.show.map import LabMap, draw_as_it_stands, draw_lab, sheet
 from labkit.show.picture import Picture
 from labkit.show.svg import style
-from labkit.show.timeline import timeline
 from labkit.steps.validate import read_results, uploaded_photos
 
 BEAT_S = 5  # how often a page says that it is there
@@ -86,6 +85,8 @@ class Pipeline:
         return LiveWidget(self.lab)
 
     def _timeline(self, key: str) -> Picture:
+        from labkit.show.timeline import timeline  # here, since only a plot is worth importing matplotlib
+
         return timeline(trace(self.lab, key))
 
     def _gallery(self, key: str) -> Picture:
@@ -96,11 +97,12 @@ class Pipeline:
         if os.environ.get(HEADLESS):
             display(still, raw=True)  # type: ignore[no-untyped-call]
             return
-        folded = f"<details><summary>As it was when this cell ran</summary>{self.came_out._html()}</details>"
+        # It stands open where there is no script, in a copy that is opened without a kernel, say; the script folds it.
+        summary = "<summary>As it was when this cell ran</summary>"
+        folds = f'<details open class="labkit-still">{summary}{self.came_out._html()}</details>'
+        html = f'<div class="{NO_FORMULAS}">{folds}</div>'
+        display({**still, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]
         display(self.widget)  # type: ignore[no-untyped-call]
-        display(  # type: ignore[no-untyped-call]
-            {**still, "text/html": f'<div class="{NO_FORMULAS}">{folded}</div>'}, raw=True
-        )
         self.widget.look_on()
 
 

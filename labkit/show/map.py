@@ -17,6 +17,7 @@ from pathlib import Path
 from labkit.insight.survey import Part, Survey
 from labkit.result import Result, html_table, html_text
 from labkit.show.cards import FAILING, MADE, MISSING, Form, Scene, forms
+from labkit.show.replay import NOTHING, Overlay
 from labkit.show.svg import style, xml_text
 
 # A narrow place is made as high as the form for it needs. By light or in the dark: as JupyterLab, Notebook and
@@ -71,11 +72,11 @@ class LabMap(Result):
             choice += f"@media(max-aspect-ratio:{turn:.3f}){{.form-{n}{{display:none}}.form-{n + 1}{{display:inline}}}}"
         return self._file('width="100%" height="100%"', choice, shapes)
 
-    def save(self, path: Path, *, tall: bool = False) -> Path:
-        """Write one of the forms into a file, to be shown anywhere as a picture."""
+    def save(self, path: Path, *, tall: bool = False, over: Overlay = NOTHING) -> Path:
+        """Write one of the forms into a file, to be shown anywhere as a picture, with what moves over it."""
         form = self.forms[-1 if tall else 0]
         size = f'width="{form.width:g}" height="{form.height:g}" viewBox="0 0 {form.width:g} {form.height:g}"'
-        path.write_text(self._file(size, "", sheet(form)), "utf-8")
+        path.write_text(self._file(size, over.style, sheet(form) + over.shapes), "utf-8")
         return path
 
     def _file(self, size: str, more_style: str, shapes: str) -> str:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STORY = [path.stem for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
 WIDTH, HEIGHT = 1280, 1000  # pixels: as the window is opened
-DRAWING = re.compile(r"^(draw_lab|gallery|monitor|timeline)\(", re.MULTILINE)
+DRAWING = re.compile(r"^(draw_lab|gallery|monitor|show_photo|timeline)\(", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

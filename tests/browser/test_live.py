@@ -104,6 +104,15 @@ def test_a_photo_is_dropped_and_three_pictures_land_with_their_times(alive, keep
     pipeline(page).screenshot(path=keep("alive.png"))
 
 
+def test_what_stands_where_there_is_no_script_is_folded_where_there_is_one(alive):
+    page = alive()
+    still = page.locator("details.labkit-still")
+    assert not still.evaluate("still => still.open")
+    still.locator("summary").click()
+    assert still.locator(".labkit-map img").evaluate("image => image.complete && image.naturalWidth > 0")
+    still.locator("summary").click()
+
+
 def test_its_way_is_replayed_forwards_and_backwards_and_each_hop_is_said(alive):
     page = alive()
     wait_for_end(page)
