@@ -148,7 +148,7 @@ FLOORS = (
     ("columns", "layout", "terminal"),
     ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "waiting"),
     ("packages", "samples"),
-    ("branch", "bucket_rules", "connection", "definition", "journal", "limits", "maker", "sign_in"),
+    ("branch", "bucket_rules", "connection", "definition", "journal", "journal_lines", "limits", "maker", "sign_in"),
     ("lab",),
     ("resources",),
     ("steps",),
