@@ -56,7 +56,8 @@ HINTS = {
         ),
         (
             ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken"),
-            "AWS does not know these credentials. Check the profile, or sign in again.",
+            "AWS does not know these credentials. Check the profile, or sign in again. In a region that the account "
+            "has not enabled, AWS says the same: its owner enables it, or you take another one.",
         ),
         (("SignatureDoesNotMatch",), "The secret key does not belong to the access key. Check the profile."),
         (("RequestTimeTooSkewed",), "Set this machine's clock: AWS refuses requests that are minutes off."),
@@ -68,7 +69,20 @@ HINTS = {
             ("Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"),
             "AWS asks to go slower. Wait a minute and run the cell again.",
         ),
-        (("OptInRequired",), "Your account is not signed up for this service, or not for this region."),
+        (
+            ("OptInRequired",),
+            "Your account is not signed up for this service, or not for this region: its owner enables the region, or "
+            "you take another one.",
+        ),
+        (
+            (
+                *("CodeStorageExceededException", "LimitExceeded", "LimitExceededException", "OverLimit"),
+                *("ServiceQuotaExceededException", "SubscriptionLimitExceeded", "TooManyBuckets"),
+                *("TopicLimitExceeded", "TopicLimitExceededException"),
+            ),
+            "The account has as many of these as it may have. Delete some that nobody needs, or ask for more: *Service "
+            "Quotas* in AWS's console.",
+        ),
     )
     for code in codes
 }

@@ -97,9 +97,10 @@ class Notification(Resource):
         """A configuration with this rule added, or instead of the one it has. Raises LabError if the name is taken."""
         after = self.without_own(configuration)
         others = after.get("TopicConfigurations", [])
-        if any(other.get("Id") == self.name for other in others):
+        if taken := next((other for other in others if other.get("Id") == self.name), None):
             raise LabError(
-                f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
+                f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone: it tells "
+                f"{taken['TopicArn']}.",
                 where=f"creating the {self.kind} {self.name}",
                 hint=ONE_LAB_AT_A_TIME,
                 code="not-this-labs",

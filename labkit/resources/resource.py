@@ -350,7 +350,8 @@ class Resource(ABC):
         if found.verdict == OURS:
             return
         raise LabError(
-            f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
+            f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone: "
+            f"{found.grounds}.",
             where=f"creating the {self.kind} {self.name}",
             hint="Open the lab with a prefix of its own: open_lab(..., prefix='ann-').",
             code="not-this-labs",

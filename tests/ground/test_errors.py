@@ -99,6 +99,10 @@ def test_what_aws_refuses_is_told_with_its_own_words():
 @pytest.mark.parametrize(
     ("code", "hint"),
     [
+        ("OptInRequired", "its owner enables the region"),
+        ("UnrecognizedClientException", "In a region that the account has not enabled"),
+        ("LimitExceededException", "Service Quotas"),
+        ("TooManyBuckets", "Service Quotas"),
         ("ExpiredToken", "Sign in again"),
         ("InvalidClientTokenId", "Check the profile"),
         ("AccessDenied", "labkit permissions"),

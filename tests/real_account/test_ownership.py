@@ -328,6 +328,7 @@ def test_foreign_tags_always_win(account, theirs, in_the_journal):
     kind, name, _ = thing
     with pytest.raises(LabError, match=f"The {kind} {name} is there already, and it is not this lab's") as caught:
         create()
+    assert "its tags say bobs-image-lab-1234" in caught.value.message
     assert "prefix" in caught.value.hint()
     receipt = clean_up(lab)
     after = account.contents()

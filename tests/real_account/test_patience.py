@@ -56,6 +56,33 @@ def test_what_takes_aws_seconds_is_tried_again(account, refuse, service, operati
     clean_up(lab)
 
 
+def test_a_wait_says_what_for_and_can_be_interrupted(account, refuse, monkeypatch):
+    shown, workspace = [], account.new_workspace()
+
+    class Bar:
+        def __init__(self, what, seconds):
+            shown.append((what, seconds))
+
+        def waited(self, seconds):
+            shown.append(seconds)
+
+        def close(self):
+            shown.append("closed")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("labkit.patience.WaitingBar", Bar)
+    lab = account.open(workspace=workspace)
+    refuse(lab, "lambda", "CreateFunction", ROLE_UNKNOWN, times=100)
+    lab.connection.patience.sleep = interrupted
+    lab.connection.patience.clock = lambda: 0.0
+    with pytest.raises(KeyboardInterrupt):
+        do_the_lab(lab)
+    assert shown == [("Lambda to see the new role", 300), 0.0, "closed"]
+    clean_up(account.open(workspace=workspace))
+
+
 def ready_for_the_notification(lab, *, policy):
     labkit.create_topic(lab)
     labkit.create_bucket(lab)
