@@ -4,6 +4,7 @@
 #   make test        the tests (under ten minutes);   make test-all   with browser, load and second emulator
 #   make site        the executed notebooks and the documents as a site, in _build/site
 #   make package     wheel and sdist in dist/, their metadata checked
+#   make update      the newest versions into the locks, by which all of this is installed
 #   make lint        style and types;                 make clean      remove what can be made again
 # Another Python than python3: make lab PYTHON=/usr/local/bin/python3.13
 #
@@ -16,7 +17,7 @@ VENV_PYTHON = .venv/bin/python
 PIP = $(VENV_PYTHON) -m pip --disable-pip-version-check install --quiet
 PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: lab notebooks test test-slow test-browser test-all site package lint format clean
+.PHONY: lab notebooks test test-slow test-browser test-all site package update lint format clean
 
 lab: .venv/ready
 	@$(VENV_PYTHON) -m labkit run
@@ -44,6 +45,17 @@ site: .venv/ready-for-all
 	@$(VENV_PYTHON) docs/site/build.py _build/run _build/site
 	@echo "The site is in _build/site; it begins with index.html."
 
+# The locks name every version, with hashes, for Linux and macOS and every supported Python. They are made of
+# pyproject.toml; `lab` and `lint` are parts of `all`.
+LOCK = $(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-header --no-emit-index-url --default-index https://pypi.org/simple -c locks/avoid.txt pyproject.toml
+update: .venv/ready
+	@$(PIP) uv
+	@$(LOCK) --all-extras -o locks/all.txt
+	@$(LOCK) --extra test -c locks/all.txt -o locks/lab.txt
+	@$(LOCK) --extra test --extra lint -c locks/all.txt -o locks/lint.txt
+	@echo "The locks are new: make test-all, then commit them."
+
 package: .venv/ready-to-lint
 	@rm -rf dist
 	@$(VENV_PYTHON) -m build
@@ -63,20 +75,29 @@ clean:
 	@if $(VENV_PYTHON) -c "import labkit" 2>/dev/null; then $(VENV_PYTHON) -m labkit stop; fi
 	rm -rf .venv _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# What a lock names, and the project itself as it stands here. With uv where it is there, for it is faster, and with pip
+# where it is not, or where it can't reach what pip can; the versions and hashes are the same.
+define install
+	@if command -v uv >/dev/null 2>&1 && \
+	  uv pip install --quiet --python $(VENV_PYTHON) --require-hashes -r locks/$(1).txt && \
+	  uv pip install --quiet --python $(VENV_PYTHON) --no-deps --no-build-isolation --editable .; then :; \
+	else \
+	  $(PIP) --require-hashes -r locks/$(1).txt && $(PIP) --no-deps --no-build-isolation --editable . || { \
+	    echo "The packages could not be installed; is there a network? The lines above say more." >&2; exit 1; }; \
+	fi
+	@touch $@
+endef
+
 # The tests' own packages are small and come along, so that `make test` needs no network after `make lab`.
-.venv/ready: pyproject.toml $(VENV_PYTHON)
-	@echo "Installing the lab into .venv (only now, and when pyproject.toml changes) ..."
-	@$(PIP) --editable ".[test]" || { \
-	  echo "The packages could not be installed; is there a network? The lines above say more." >&2; exit 1; }
-	@touch $@
+.venv/ready: pyproject.toml locks/lab.txt $(VENV_PYTHON)
+	@echo "Installing the lab into .venv (only now, and when its versions change) ..."
+	$(call install,lab)
 
-.venv/ready-to-lint: .venv/ready
-	@$(PIP) --editable ".[test,lint]"
-	@touch $@
+.venv/ready-to-lint: .venv/ready locks/lint.txt
+	$(call install,lint)
 
-.venv/ready-for-all: .venv/ready-to-lint
-	@$(PIP) --editable ".[test,lint,browser,site]"
-	@touch $@
+.venv/ready-for-all: .venv/ready-to-lint locks/all.txt
+	$(call install,all)
 
 # An environment remembers where it stands; one that was moved or copied is made anew.
 MADE_IN := $(shell cat .venv/made-in 2>/dev/null)

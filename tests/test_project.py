@@ -15,6 +15,8 @@ import nbformat
 import papermill
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").rglob("*.ipynb"))
@@ -214,6 +216,14 @@ class TestImportsPointDownwards:
         assert {module for module in modules if module.startswith("labkit.embedded_aws")} <= {"labkit.embedded_aws"}
 
 
+def locked(name: str) -> dict[str, set[str]]:
+    """The versions that a lock names for each package; several where they differ by Python."""
+    pins: dict[str, set[str]] = {}
+    for found in re.finditer(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", (PROJECT / "locks" / f"{name}.txt").read_text(), re.M):
+        pins.setdefault(canonicalize_name(found[1]), set()).add(found[2])
+    return pins
+
+
 # The house's words: what is said instead of what. AWS's words, and plain English, are found by who searches for them.
 WORDS = {
     r"tak(e|es|ing) (on )?the role on|take on (a|the) role": "assume the role",
@@ -244,7 +254,7 @@ class TestDependencies:
             [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, kind)] for kind in (str, dict)
         )
         assert [re.split(r"[=<>]", name)[0] for name in own] == ["python", "pip"]
-        assert pip == {"pip": ["--editable .[test]"]}
+        assert pip == {"pip": ["-r locks/lab.txt"]}
 
     def test_conda_users_get_a_python_that_the_project_supports(self):
         assert "python=3.13" in ENVIRONMENT["dependencies"]
@@ -255,6 +265,28 @@ class TestDependencies:
         matrix = workflow["jobs"]["tests"]["strategy"]["matrix"]
         assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
         assert {system.split("-")[0] for system in matrix["system"]} == {"ubuntu", "macos"}
+
+    def test_each_is_locked_at_a_version_that_it_allows(self):
+        extras = PYPROJECT["project"]["optional-dependencies"]
+        wanted = {"lab": ["test"], "lint": ["test", "lint"], "all": list(extras)}
+        for name, added in wanted.items():
+            pins = locked(name)
+            for text in [*PYPROJECT["project"]["dependencies"], *(text for extra in added for text in extras[extra])]:
+                need = Requirement(text)
+                found = pins[canonicalize_name(need.name)]
+                assert all(need.specifier.contains(version) for version in found), (
+                    f"{text}: {found} in locks/{name}.txt"
+                )
+
+    def test_the_smaller_locks_are_parts_of_the_largest(self):
+        assert all(locked("all")[name] == found for part in ("lab", "lint") for name, found in locked(part).items())
+
+    @pytest.mark.parametrize("name", ["lab", "lint", "all"])
+    def test_a_lock_has_hashes_and_no_address(self, name):
+        text = (PROJECT / "locks" / f"{name}.txt").read_text()
+        assert not re.search(r"://|file:|^-", text, re.MULTILINE)
+        for pin in re.split(r"\n(?=\S)", text.strip()):
+            assert "--hash=sha256:" in pin, pin
 
     def test_each_has_a_reason(self):
         lines = (PROJECT / "pyproject.toml").read_text().split("dependencies = [")[1].split("\n]")[0].splitlines()
