@@ -3,6 +3,7 @@
 from .errors import LabError
 from .exercises.blanks import blank
 from .exercises.check import check_exercise
+from .exercises.mystery import PLACES, break_something, case_hint, close_case, name_fault
 from .exercises.readings import example_message
 from .exercises.score import score
 from .exercises.texts import exercise
@@ -21,7 +22,7 @@ from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
 from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
-from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
+from .show.controls import choose_photo, pick_fault, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery, show_photo
 from .show.live import watch_pipeline
 from .show.log_table import log_table
@@ -73,6 +74,7 @@ __version__: str
 
 __all__ = [
     "FUNCTIONS",
+    "PLACES",
     "FunctionSettings",
     "Lab",
     "LabError",
@@ -80,7 +82,9 @@ __all__ = [
     "allow_s3_to_publish",
     "allow_topic_to_send",
     "blank",
+    "break_something",
     "build_package",
+    "case_hint",
     "catch_up",
     "certificate",
     "change_code",
@@ -93,6 +97,7 @@ __all__ = [
     "check_topic",
     "choose_photo",
     "clean_up",
+    "close_case",
     "compare_pictures",
     "compare_template",
     "compare_with_instance",
@@ -130,7 +135,9 @@ __all__ = [
     "list_samples",
     "log_table",
     "monitor",
+    "name_fault",
     "open_lab",
+    "pick_fault",
     "pick_memory",
     "predict",
     "queue_depths",
