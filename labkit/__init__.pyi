@@ -19,6 +19,7 @@ from .lab import Lab, open_lab, redefine_lab
 from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
+from .show.begin import begin
 from .show.calls import show_calls
 from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
@@ -81,6 +82,7 @@ __all__ = [
     "add_trigger",
     "allow_s3_to_publish",
     "allow_topic_to_send",
+    "begin",
     "blank",
     "break_something",
     "build_package",
