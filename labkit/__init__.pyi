@@ -32,6 +32,7 @@ from .show.monitor import monitor
 from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
+from .show.trailer import play_trailer, trailer
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
 from .steps.code import change_code, try_code
@@ -141,6 +142,7 @@ __all__ = [
     "open_lab",
     "pick_fault",
     "pick_memory",
+    "play_trailer",
     "predict",
     "queue_depths",
     "quiz",
@@ -163,6 +165,7 @@ __all__ = [
     "survey",
     "timeline",
     "trace",
+    "trailer",
     "try_code",
     "try_without_policy",
     "upload_code",

@@ -120,13 +120,18 @@ class Begun(Lab):
             if n:
                 pen.arrow(((x - 23, y + 23), (x - 2, y + 23)), "line")
 
-    def _html(self) -> str:
+    def strip(self) -> str:
+        """The strip as an image."""
         image = base64.b64encode(self.svg.encode()).decode()
-        where = html_table(super().headers(), super().rows())
         return (
-            f"<p>{html_prose(self.sentence())}</p>"
             f'<img class="dark-light" src="data:image/svg+xml;base64,{image}" alt="{html_text(self.alt)}" '
             f'width="{WIDTH}" height="{HEIGHT}" style="max-width:100%;height:auto">'
+        )
+
+    def _html(self) -> str:
+        where = html_table(super().headers(), super().rows())
+        return (
+            f"<p>{html_prose(self.sentence())}</p>{self.strip()}"
             f"<details><summary>The whole map, and where it runs</summary>{self.map._html()}{where}</details>"
         )
 
