@@ -3,6 +3,7 @@
 from .errors import LabError
 from .exercises.blanks import blank
 from .exercises.check import check_exercise
+from .exercises.mystery import PLACES, break_something, case_hint, close_case, name_fault
 from .exercises.readings import example_message
 from .exercises.score import score
 from .exercises.texts import exercise
@@ -19,10 +20,11 @@ from .lab import Lab, open_lab, redefine_lab
 from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
+from .show.begin import begin
 from .show.calls import show_calls
 from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
-from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
+from .show.controls import choose_photo, pick_fault, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery, show_photo
 from .show.live import watch_pipeline
 from .show.log_table import log_table
@@ -31,6 +33,7 @@ from .show.monitor import monitor
 from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
+from .show.trailer import play_trailer, trailer
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
 from .steps.code import change_code, try_code
@@ -74,14 +77,18 @@ __version__: str
 
 __all__ = [
     "FUNCTIONS",
+    "PLACES",
     "FunctionSettings",
     "Lab",
     "LabError",
     "add_trigger",
     "allow_s3_to_publish",
     "allow_topic_to_send",
+    "begin",
     "blank",
+    "break_something",
     "build_package",
+    "case_hint",
     "catch_up",
     "certificate",
     "change_code",
@@ -94,6 +101,7 @@ __all__ = [
     "check_topic",
     "choose_photo",
     "clean_up",
+    "close_case",
     "compare_pictures",
     "compare_template",
     "compare_with_instance",
@@ -133,8 +141,11 @@ __all__ = [
     "list_samples",
     "log_table",
     "monitor",
+    "name_fault",
     "open_lab",
+    "pick_fault",
     "pick_memory",
+    "play_trailer",
     "predict",
     "queue_depths",
     "quiz",
@@ -157,6 +168,7 @@ __all__ = [
     "survey",
     "timeline",
     "trace",
+    "trailer",
     "try_code",
     "try_without_policy",
     "upload_code",

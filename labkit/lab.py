@@ -195,6 +195,17 @@ def reopen_lab(journal: Path) -> Lab | None:
     return Lab(definition, connection, file, workspace)
 
 
+def open_throwaway_lab(workspace: Path, prefix: str) -> Lab:
+    """A lab of that prefix on the workspace's embedded AWS, to be cleaned up soon; variables have no say."""
+    reached = dict.fromkeys(("endpoint_url", "account", "profile", "region"))
+    connection = connect("local", workspace=workspace, **reached)
+    journal = Journal(journals(workspace) / f"{_place(connection)}{_after(prefix)}.jsonl")
+    with journal.locked():
+        definition = _defined(journal, journal.opened(), connection, {"prefix": prefix})
+        journal.open(suffix=definition.suffix, instance=connection.instance, definition=definition.as_data())
+    return Lab(definition, connection, journal, workspace)
+
+
 def _defined(journal: Journal, opened: Opened | None, connection: Connection, wanted: Mapping[str, Any]) -> Definition:
     """What the lab that is open here is; or, if none is, or nothing was made yet, what the new one shall be."""
     kept = _kept(opened, journal, connection, wanted) if opened else None

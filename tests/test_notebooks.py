@@ -68,8 +68,19 @@ class TestAsAReaderFindsIt:
     def test_it_says_where_it_runs_before_it_does_anything(self, path):
         code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         assert "parameters" in nbformat.read(path, as_version=4).cells[first_code(path)].metadata.tags
-        assert "open_lab(" in code[1]
+        assert ("begin(" if path in STORY else "open_lab(") in code[1]
         assert code[1].splitlines()[-1] == "lab"
+
+    def test_its_parameters_are_folded_away_in_the_story(self, path):
+        cell = nbformat.read(path, as_version=4).cells[first_code(path)]
+        assert cell.metadata.get("jupyter", {}).get("source_hidden", False) is (path in STORY)
+
+    def test_little_stands_before_the_first_action_of_the_story(self, path):
+        if path in STORY[1:]:
+            cells = nbformat.read(path, as_version=4).cells
+            heading = next(n for n, cell in enumerate(cells) if cell.source.startswith("## "))
+            before = [cell for cell in cells[:heading] if not cell.source.startswith("<details>")]
+            assert [cell.cell_type for cell in before] == ["markdown", "code", "code"]
 
     def test_its_parameters_are_literal_annotated_and_explained(self, path):
         cell = nbformat.read(path, as_version=4).cells[first_code(path)]

@@ -129,7 +129,7 @@ class TemplateLint(Result):
     def sentence(self) -> str:
         """How many findings there are, or that there is nobody to ask."""
         if not self.installed:
-            return "cfn-lint is not installed here, so nobody read the template: `make lint` installs it."
+            return "cfn-lint is not installed here, so nobody read the template: `make notebooks` installs it."
         return f"cfn-lint has read the template and finds {len(self.findings) or 'nothing'} to object to."
 
     def headers(self) -> Sequence[str]:
@@ -142,7 +142,7 @@ class TemplateLint(Result):
 def lint_template(template: Template) -> TemplateLint:
     """Have cfn-lint read a template: https://github.com/aws-cloudformation/cfn-lint.
 
-    It comes with the extra `lint`, since it is larger than the whole lab; without it the result says so.
+    It comes with the extra `template`, since it is larger than the whole lab; without it the result says so.
     """
     if find_spec("cfnlint") is None:
         return TemplateLint(installed=False)

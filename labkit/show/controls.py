@@ -228,6 +228,23 @@ def _log_viewer(read: Callable[[str], FunctionLogs], functions: Sequence[str]) -
     return Live(box, follower)
 
 
+def pick_fault(name_it: Callable[[str, str], Result], places: Sequence[str], functions: Sequence[str]) -> Control:
+    """Pick the place that you take for the broken one, of a branch or of what all share, and hear how near that is."""
+    return Control(
+        f"Pick the place that is broken. There are {', '.join(places)}; of a branch, or of what all share.",
+        f'name_fault(lab, "{places[-1]}", "{functions[0]}")',
+        lambda: _fault_picker(name_it, places, functions),
+    )
+
+
+def _fault_picker(name_it: Callable[[str, str], Result], places: Sequence[str], functions: Sequence[str]) -> Live:
+    place = widgets.Dropdown(description="place", options=list(places))
+    branch = widgets.Dropdown(description="of", options=[("what all share", ""), *((one, one) for one in functions)])
+    press, output = widgets.Button(description="this is it", button_style="primary"), widgets.Output()
+    _on_press(press, output, lambda: name_it(place.value, branch.value))
+    return Live(widgets.VBox([widgets.HBox([place, branch, press]), output]))
+
+
 class Follower:
     """Does something again and again in a thread of its own, while a toggle is on."""
 

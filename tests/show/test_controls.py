@@ -16,6 +16,7 @@ from labkit.samples import sample
 from labkit.show.controls import (
     Follower,
     choose_photo,
+    pick_fault,
     pick_memory,
     send_event_again,
     view_logs,
@@ -54,6 +55,20 @@ def test_a_chosen_sample_is_uploaded_as_its_line_of_code_says(tmp_path):
     find(control.live.widget, "upload").click()
     assert uploaded == [sample("MonaLisa.jpg")]
     assert "done: MonaLisa.jpg" in texts(control.live.widget)
+
+
+def test_a_place_that_is_picked_is_named():
+    named = []
+    control = pick_fault(
+        lambda *what: named.append(what) or Done(" of ".join(what)), ["topic", "trigger"], ["Ann", "Bob"]
+    )
+    assert control.code == 'name_fault(lab, "trigger", "Ann")'
+    find(control.live.widget, "this is it").click()
+    find(control.live.widget, "place").value = "trigger"
+    find(control.live.widget, "of").value = "Bob"
+    find(control.live.widget, "this is it").click()
+    assert named == [("topic", ""), ("trigger", "Bob")]
+    assert "done: trigger of Bob" in texts(control.live.widget)
 
 
 def test_a_file_from_the_computer_is_kept_and_uploaded(tmp_path):

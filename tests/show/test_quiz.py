@@ -45,7 +45,7 @@ def file(tmp_path):
 
 def test_every_numbered_notebook_has_questions():
     assert sorted(path.stem for path in QUIZZES.glob("*.toml")) == NOTEBOOKS
-    assert all(quiz(number).questions for number in range(len(NOTEBOOKS)))
+    assert all(len(quiz(number).questions) >= 2 for number in range(len(NOTEBOOKS)))
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.text)
