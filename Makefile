@@ -54,7 +54,7 @@ update: .venv/ready
 	@$(LOCK) --all-extras -o locks/all.txt
 	@$(LOCK) --extra test -c locks/all.txt -o locks/lab.txt
 	@$(LOCK) --extra test --extra template -c locks/all.txt -o locks/template.txt
-	@$(LOCK) --extra test --extra lint -c locks/all.txt -o locks/lint.txt
+	@$(LOCK) --extra test --extra template --extra lint -c locks/all.txt -o locks/lint.txt
 	@echo "The locks are new: make test-all, then commit them."
 
 package: .venv/ready-to-lint
