@@ -211,6 +211,19 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, Provi
         try:
             json.loads(event)
         except ValueError as error:
-            words = f"Could not parse request body into json: Could not parse payload into json: {error}"
+            words = f"Could not parse request body into json: Could not parse payload into json: {_said(event, error)}"
             raise LambdaRefusal(400, "InvalidRequestContentException", words) from error
         return event
+
+
+def _said(event: bytes, error: ValueError) -> str:
+    """Return what is wrong with a text that is no JSON: of bytes that are no UTF-8 in the words of AWS's own parser."""
+    if not isinstance(error, UnicodeDecodeError):
+        return str(error)
+    place, byte = error.start, event[error.start]
+    what, column = f"Invalid UTF-8 start byte 0x{byte:x}", place + 2
+    if place == 0:
+        wanted = "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+        what, column = f"Unexpected character ((CTRL-CHAR, code {byte})): {wanted}", 1
+    source = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
+    return f"{what}\n at [Source: {source}; line: 1, column: {column}]"
