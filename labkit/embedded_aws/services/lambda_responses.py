@@ -91,7 +91,14 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, Provi
         if named.qualifier == LATEST:
             words = "$LATEST version cannot be deleted without deleting the function."
             raise AwsError("InvalidParameterValueException", words)
+        if named.is_alias:
+            raise AwsError("InvalidParameterValueException", "Deletion of aliases is not currently supported.")
         self.function(FunctionName(named.name))
+        aliases = self.backend.aliases_of(named.name).values()
+        pointing = [alias.name for alias in aliases if alias.points_to(named.qualifier)]
+        if pointing:
+            words = "Unable to delete version because the following aliases reference it:"
+            raise AwsError("ResourceConflictException", f"{words} [{', '.join(sorted(pointing))}]", 409)
         self.backend.delete_function(named.name, named.qualifier)
         return answer(None, 204)
 
