@@ -3,6 +3,7 @@
 #   make notebooks   open JupyterLab in my-lab, a working copy that git leaves alone
 #   make test        the tests (under ten minutes);   make test-all   with browser, load and second emulator
 #   make site        the executed notebooks and the documents as a site, in _build/site
+#   make package     wheel and sdist in dist/, their metadata checked
 #   make lint        style and types;                 make clean      remove what can be made again
 # Another Python than python3: make lab PYTHON=/usr/local/bin/python3.13
 #
@@ -15,7 +16,7 @@ VENV_PYTHON = .venv/bin/python
 PIP = $(VENV_PYTHON) -m pip --disable-pip-version-check install --quiet
 PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: lab notebooks test test-slow test-browser test-all site lint format clean
+.PHONY: lab notebooks test test-slow test-browser test-all site package lint format clean
 
 lab: .venv/ready
 	@$(VENV_PYTHON) -m labkit run
@@ -43,6 +44,11 @@ site: .venv/ready-for-all
 	@$(VENV_PYTHON) docs/site/build.py _build/run _build/site
 	@echo "The site is in _build/site; it begins with index.html."
 
+package: .venv/ready-to-lint
+	@rm -rf dist
+	@$(VENV_PYTHON) -m build
+	@$(VENV_PYTHON) -m twine check --strict dist/*
+
 lint: .venv/ready-to-lint
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m ruff format --check .
@@ -55,7 +61,7 @@ format: .venv/ready-to-lint
 # Runs and the journals in .labkit stay: a journal is the only list of what a lab has made in a real account.
 clean:
 	@if $(VENV_PYTHON) -c "import labkit" 2>/dev/null; then $(VENV_PYTHON) -m labkit stop; fi
-	rm -rf .venv _build build dist labkit.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The tests' own packages are small and come along, so that `make test` needs no network after `make lab`.
 .venv/ready: pyproject.toml $(VENV_PYTHON)

@@ -16,5 +16,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version(__name__)
+        from labkit.workbook import DISTRIBUTION
+
+        return version(DISTRIBUTION)
     return _load(name)

@@ -4,6 +4,7 @@ from .errors import LabError
 from .exercises.blanks import blank
 from .exercises.check import check_exercise
 from .exercises.readings import example_message
+from .exercises.score import score
 from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
@@ -19,6 +20,7 @@ from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
+from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
 from .show.gallery import gallery, show_photo
@@ -26,7 +28,7 @@ from .show.live import watch_pipeline
 from .show.log_table import log_table
 from .show.map import draw_lab
 from .show.monitor import monitor
-from .show.quiz import quiz
+from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .steps.catch_up import catch_up
@@ -81,6 +83,7 @@ __all__ = [
     "blank",
     "build_package",
     "catch_up",
+    "certificate",
     "change_code",
     "check_environment",
     "check_exercise",
@@ -132,6 +135,7 @@ __all__ = [
     "monitor",
     "open_lab",
     "pick_memory",
+    "predict",
     "queue_depths",
     "quiz",
     "read_logs",
@@ -139,6 +143,7 @@ __all__ = [
     "redefine_lab",
     "redrive",
     "sample",
+    "score",
     "send_again",
     "send_burst",
     "send_event_again",

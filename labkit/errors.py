@@ -92,8 +92,8 @@ BOTO3_ERRORS = (
     (
         "no-credentials",
         "boto3 lacks a part that this way to sign in needs",
-        "Type `pip install 'labkit[login]'` (in a checkout: `.venv/bin/pip install -e '.[login]'`), then restart the "
-        "kernel.",
+        "Type `pip install 'serverless-image-processing-lab[login]'` (in a checkout: "
+        "`.venv/bin/pip install -e '.[login]'`), then restart the kernel.",
         "MissingDependencyException",
     ),
     (

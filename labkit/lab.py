@@ -17,7 +17,8 @@ from labkit.bucket_rules import refuse_bucket_name, refuse_unfit_bucket
 from labkit.connection import Connection, connect
 from labkit.definition import CHANGEABLE, Definition, as_functions, check_affix, checked, contradictions
 from labkit.errors import LabError
-from labkit.journal import Journal, Opened, in_words
+from labkit.journal import Journal
+from labkit.journal_lines import Opened, in_words
 from labkit.packages import Target, warning_for
 from labkit.packages.runtimes import runtime_named
 from labkit.result import Result, counted

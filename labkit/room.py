@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 from labkit.errors import LabError, file_errors, write_file
 from labkit.lab import find_workspace
 from labkit.result import Result, counted, plain
+from labkit.workbook import WORKBOOK
 
-PROJECT = Path(__file__).parents[1]
 HELD = ("notebooks", "lambda_packages", "docs")  # all that the notebooks link to
 KINDS = {".ipynb", ".py", ".md", ".svg", ".png"}
 NOT_HELD = {"site", ".ipynb_checkpoints", "__pycache__", "my-functions", "my-photos"}
@@ -78,7 +78,7 @@ class Room(Result):
         return data
 
 
-def lay_out(folder: str | Path, *, source: Path = PROJECT) -> Room:
+def lay_out(folder: str | Path, *, source: Path = WORKBOOK) -> Room:
     """Lay the workbook out in a folder, or bring the one that is there up to date.
 
     A file that a person changed, or that was there before, is left alone; one that was taken away comes back. Inside

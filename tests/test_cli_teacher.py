@@ -64,7 +64,15 @@ def test_grade_says_what_is_wrong_with_a_folder(labkit, tmp_path):
     assert "Traceback" not in done.output
 
 
-def test_students_writes_notebooks_beside_the_full_ones(labkit, workspace, tmp_path, monkeypatch):
+def test_students_writes_the_workbook_s_notebooks_where_the_workspace_has_none(labkit, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path / "empty"))
+    done = labkit("students", tmp_path / "out")
+    assert done.exit_code == 0
+    assert (tmp_path / "out" / "01_topic.ipynb").exists()
+
+
+def test_students_needs_notebooks_in_a_workspace_that_has_a_place_for_them(labkit, tmp_path, monkeypatch):
+    (tmp_path / "empty" / "notebooks").mkdir(parents=True)
     monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path / "empty"))
     done = labkit("students", tmp_path / "out")
     assert done.exit_code == 1

@@ -49,10 +49,11 @@ def run(
     """
     from labkit.lab import find_workspace
     from labkit.run import runner
+    from labkit.workbook import notebooks_of
 
     at, others = runner.take_options(at, dict(parameters))
     where, workspace = place_of(at), find_workspace()
-    paths = runner.find_notebooks(workspace / "notebooks", notebooks)
+    paths = runner.find_notebooks(notebooks_of(workspace), notebooks)
     if where == "aws":
         from labkit.insight.plan import plan
 
@@ -114,8 +115,9 @@ def students(folder: Path, as_json: bool) -> None:
     """Write notebooks for students, without the answers."""
     from labkit.lab import find_workspace
     from labkit.students import make_student_notebooks
+    from labkit.workbook import notebooks_of
 
-    report(make_student_notebooks(find_workspace() / "notebooks", folder), as_json=as_json)
+    report(make_student_notebooks(notebooks_of(find_workspace()), folder), as_json=as_json)
 
 
 @click.command("hand-in")

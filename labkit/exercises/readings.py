@@ -90,10 +90,12 @@ def queues_of_this_lab(lab: Lab, urls: Any) -> str:
     """The URLs of the queues that carry this lab's tags."""
     require(isinstance(urls, Iterable) and not isinstance(urls, str), "It should be a list of queue URLs.")
     given = [str(url) for url in urls]
+    wanted = {name for kind, name in inventory(lab).things if kind == "queue"}
+    if not given and not wanted:
+        return "The list is empty, and rightly: this lab has no queues at the moment."
     require(given, "The list is empty: all queues of this lab would be left behind. The tag is called `Lab`.")
     bare = f"{given[0]!r} is a name. `delete_queue` wants the URL."
     require(all("://" in url for url in given), bare)
-    wanted = {name for kind, name in inventory(lab).things if kind == "queue"}
     found = {url.rsplit("/", 1)[-1]: url for url in given}
     if more := sorted(found.keys() - wanted):
         tags = lab.client("sqs").list_queue_tags(QueueUrl=found[more[0]]).get("Tags", {})

@@ -93,11 +93,14 @@ class Evidence:
     loose: tuple[int, ...] = ()  # the journal's lines that were changed by hand
 
 
-def collect(lab: Lab, journal: Journal | None) -> Evidence:
-    """Read a lab, and who made what from its journal, if there is one. Changes nothing. Raises LabError."""
+def collect(lab: Lab, journal: Journal | None, *, settled: bool = False) -> Evidence:
+    """Read a lab, and who made what from its journal, if there is one. Changes nothing. Raises LabError.
+
+    `settled` waits until AWS shows what was just written; without it, lines that fail say that it was just changed.
+    """
     with aws_errors("reading what there is to mark"):
-        if lab.definition.shared and lab.journal.fresh(""):
-            judge_settled(lab)  # waits until AWS shows what was just written
+        if settled:
+            judge_settled(lab)
         makers, gone, loose = told_by(journal)
         things, photos = _things(lab), _photos(lab, makers or {})
     return Evidence(lab.definition, things, photos, makers, gone, loose)

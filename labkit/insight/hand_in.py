@@ -26,6 +26,7 @@ from labkit.lab import Lab
 from labkit.pictures import little_picture
 from labkit.resources.judgement import VERDICTS, Line
 from labkit.result import Result, counted
+from labkit.workbook import DISTRIBUTION
 
 FORMAT = "labkit hand-in 1"
 ENDING = ".handin.json"
@@ -71,7 +72,7 @@ def hand_in(lab: Lab, folder: str | Path = ".", *, name: str = "", student_id: s
             hint="Hand in before you clean up, while the lab stands.",
             code="missing-step",
         )
-    evidence = collect(lab, lab.journal)
+    evidence = collect(lab, lab.journal, settled=True)  # what is handed in stays as it is
     student = Student(name or lab.definition.prefix.rstrip("-") or lab.definition.lab_id, student_id, email)
     data = _as_data(evidence, lab.journal, student)
     path = Path(folder) / f"{lab.definition.lab_id}{ENDING}"
@@ -88,7 +89,7 @@ def _as_data(evidence: Evidence, journal: Journal, student: Student) -> dict[str
         "format": FORMAT,
         "student": asdict(student),
         "versions": {
-            "labkit": version("labkit"),
+            "labkit": version(DISTRIBUTION),
             "python": platform.python_version(),
             "system": platform.system(),
             **{name: version(name) for name in PACKAGES},

@@ -32,7 +32,7 @@ from labkit.resources import (
     Trigger,
 )
 from labkit.resources.bucket import bucket_of
-from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, WORKS, Line, worst
+from labkit.resources.judgement import BROKEN, DIFFERENT, JUST_CHANGED, RISKY, WORKS, Line, worst
 from labkit.resources.judgement import MISSING as NOT_THERE
 from labkit.resources.queue import Depth, queue_depth
 from labkit.result import Result, counted
@@ -148,7 +148,8 @@ def _part(one: Resource, snapshot: Snapshot, *more: Line) -> Part:
     detail = next((words for words in said if words not in ("", one.name)), "")
     function = one.branch.name if one.branch else ""
     if not one.seen(snapshot) or any(line.consequence for line in lines):
-        return Part(one.part, one.name, MISSING, function=function, verdict=verdict)
+        trouble = JUST_CHANGED.rstrip(".") if one.key in snapshot.just_changed else ""
+        return Part(one.part, one.name, MISSING, trouble=trouble, function=function, verdict=verdict)
     bad = [line for line in lines if line.verdict == verdict and verdict in STATES]
     trouble = " ".join(dict.fromkeys(line.evidence for line in bad))
     return Part(one.part, one.name, STATES.get(verdict, MADE), detail, trouble.rstrip("."), function, verdict)

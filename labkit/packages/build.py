@@ -21,9 +21,9 @@ from labkit.packages.files import Files, digest_of, write_whole
 from labkit.packages.target import Target
 from labkit.progress import stages
 from labkit.result import Result
+from labkit.workbook import LAMBDA_PACKAGES
 
 FUNCTIONS = ("CreateThumbnail", "CreateWebImage", "CreateMobileImage")
-SOURCE = Path(__file__).parents[2] / "lambda_packages"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # every entry's date, the earliest that zip knows: builds must not differ by the hour
 TASK_ROOT = "/var/task"  # where Lambda unpacks a zip; tracebacks name it
 MB = 2**20  # as Lambda counts: its limit of 250 MB is 262,144,000 bytes
@@ -88,7 +88,7 @@ def build_package(
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
     """
     with stages(2) as bar:
-        path = _built(function, target, source or SOURCE, cache or default_cache(), progress or bar)
+        path = _built(function, target, source or LAMBDA_PACKAGES, cache or default_cache(), progress or bar)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / f"{function}.zip", path.read_bytes())
@@ -155,7 +155,7 @@ def _own_files(function: str, source: Path) -> Files:
         )
     files = {}
     shared = source / "shared"
-    for folder in (shared if shared.is_dir() else SOURCE / "shared", main.parent):
+    for folder in (shared if shared.is_dir() else LAMBDA_PACKAGES / "shared", main.parent):
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
             # What systems and editors leave behind (.DS_Store, caches) is not part of the function.

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
 
 from labkit.errors import WaitedTooLong
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, ExistingBucket
 from labkit.resources.function import Function
-from labkit.resources.judgement import Line, Snapshot
+from labkit.resources.judgement import SETTLED_WITHIN, Line, Snapshot
 from labkit.resources.log_group import LogGroup
 from labkit.resources.notification import Notification
 from labkit.resources.photo import Photo
@@ -56,7 +56,7 @@ __all__ = [
     "resources",
 ]
 
-SETTLED_WITHIN = timedelta(minutes=1)
+WAITED = "The lab has waited for AWS to show what it wrote."
 
 KINDS: tuple[type[Resource], ...] = (
     Topic,
@@ -101,24 +101,31 @@ def judge(snapshot: Snapshot, *kinds: type[Resource]) -> tuple[Line, ...]:
 
 
 def judge_settled(lab: Lab, *kinds: type[Resource]) -> tuple[Line, ...]:
-    """The same, once AWS shows what this lab has written within the last minute.
+    """The same, once AWS shows what this lab has written within the last minute; one wait for all lines.
 
-    AWS may answer with what was before: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html.
-    What was not written lately, and what is on the embedded AWS, is not waited for.
+    What was not written lately, and what is on the embedded AWS, is not waited for. A line that fails although it was
+    waited for says so.
     """
-    snapshot = Snapshot(lab)
+    snapshot, waited_for = Snapshot(lab), set[tuple[str, str]]()
 
     def look() -> bool:
         nonlocal snapshot
         snapshot = Snapshot(lab)
-        fresh = {(kind.kind, name) for kind in kinds for name in lab.journal.fresh(kind.kind, SETTLED_WITHIN)}
-        lagging = (line for one in _of(lab, kinds) if one.key in fresh for line in snapshot.judge(one))
-        return all(line.passed for line in lagging)
+        lagging = {one.key for one in _of(lab, kinds) if not _all_passed(snapshot.judge(one))} & snapshot.just_changed
+        waited_for.update(lagging)
+        return not lagging
 
-    if lab.definition.where != "local":
-        with suppress(WaitedTooLong):
-            wait_until(look, what="AWS to show what was just written", seconds=SETTLED_WITHIN.total_seconds())
-    return judge(snapshot, *kinds)
+    with suppress(WaitedTooLong):
+        wait_until(look, what="AWS to show what was just written", seconds=SETTLED_WITHIN.total_seconds())
+    return tuple(
+        replace(line, evidence=f"{line.evidence} {WAITED}") if one.key in waited_for and not line.passed else line
+        for one in _of(lab, kinds)
+        for line in snapshot.judge(one)
+    )
+
+
+def _all_passed(lines: tuple[Line, ...]) -> bool:
+    return all(line.passed for line in lines)
 
 
 def _of(lab: Lab, kinds: tuple[type[Resource], ...]) -> list[Resource]:

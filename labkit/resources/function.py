@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from labkit.errors import LabError
 from labkit.lab import Lab
@@ -83,6 +83,8 @@ class Function(Resource):
         try:
             self.lab.client("lambda").get_waiter(waiter).wait(FunctionName=self.name, WaiterConfig=patience)
         except WaiterError as error:
+            if "Error" in error.last_response:  # AWS refused to answer, which the waiter wraps in an error of its own
+                raise ClientError(error.last_response, "GetFunction") from error
             found = error.last_response.get("Configuration", {})
             raise LabError(
                 f"The function {self.name} did not become ready.",

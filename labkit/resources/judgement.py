@@ -6,7 +6,8 @@ The checks print these lines, the map draws them, the doctor walks them, the gra
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from labkit.result import Check, Verdict
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # from the best to the worst
 WORKS, DIFFERENT, RISKY, UNDERWAY, MISSING, BROKEN = VERDICTS
+SETTLED_WITHIN = timedelta(minutes=1)  # by then AWS shows what was written
+JUST_CHANGED = "It was just changed: AWS may show that a moment later."
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,16 @@ class About:
 
 
 class Snapshot:
-    """One reading of a lab in AWS: each resource is read once, however many lines ask for it."""
+    """One reading of a lab in AWS: each resource is read once, however many lines ask for it.
+
+    What fails and was written within the last minute is said to be just changed: AWS may still answer with what was
+    before. On the embedded AWS, where one process keeps all records, nothing lags.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    """
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self.just_changed = lab.journal.just_written(SETTLED_WITHIN) if lab.definition.where != "local" else set()
         self._found: dict[tuple[str, str], Any] = {}
         self._lines: dict[tuple[str, str, str], tuple[Line, ...]] = {}
 
@@ -137,5 +146,12 @@ class Snapshot:
     def judge(self, resource: Resource) -> tuple[Line, ...]:
         of_branch = (*resource.key, resource.branch.name if resource.branch else "")
         if of_branch not in self._lines:
-            self._lines[of_branch] = tuple(resource.judge(self))
+            lines = tuple(resource.judge(self))
+            if resource.key in self.just_changed:
+                lines = tuple(line if line.passed else _just_changed(line) for line in lines)
+            self._lines[of_branch] = lines
         return self._lines[of_branch]
+
+
+def _just_changed(line: Line) -> Line:
+    return replace(line, evidence=f"{line.evidence} {JUST_CHANGED}".lstrip())

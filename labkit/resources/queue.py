@@ -143,7 +143,8 @@ class Queue(AnyQueue):
         ):
             lacking["RedrivePolicy"] = wanted["RedrivePolicy"]
         if lacking:
-            self.lab.client("sqs").set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=lacking)
+            with self.journaled_create():
+                self.lab.client("sqs").set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=lacking)
 
     def judge(self, snapshot: Snapshot) -> Iterator[Line]:
         """There, Standard, hidden long enough, with its dead letters going to the right place."""

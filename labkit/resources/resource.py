@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from labkit.branch import Branch
 from labkit.errors import LabError, WaitedTooLong, aws_errors, error_code
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.resources.judgement import Line, Snapshot
 from labkit.waiting import wait_until
@@ -260,7 +260,7 @@ class Resource(ABC):
         found = self.read() if found is None else found
         if found is not None:
             self.refuse_foreign()
-            self.lab.journal.created(*self.key, **self.known_facts(found))
+            self.lab.journal.found(*self.key, **self.known_facts(found))
             return False
         with self.journaled_create():
             try:

@@ -11,6 +11,7 @@ from typing import Any
 from labkit.errors import LabError
 
 QUIZZES = Path(__file__).with_name("quizzes")
+PREDICTIONS = Path(__file__).with_name("predictions")
 EXAMPLE = 'A question is [[question]] with text = "...", an answer [[question.answer]] with text, reason, right = true.'
 
 
@@ -22,6 +23,11 @@ class Question:
     answers: tuple[str, ...]
     right: int
     reasons: tuple[str, ...]
+    name: str = ""  # of a prediction, by which a notebook asks for it
+
+    def verdict(self, chosen: int) -> str:
+        """`right` or `wrong`, as the journal keeps it."""
+        return "right" if chosen == self.right else "wrong"
 
     def feedback(self, chosen: int) -> str:
         """What a person reads who chose that answer."""
@@ -57,7 +63,9 @@ def _questions(found: Mapping[str, Any]) -> Iterator[Question]:
 
 
 def _question(entry: Mapping[str, Any], where: str) -> Question:
-    _refuse_unknown(entry, ("text", "answer"), where)
+    _refuse_unknown(entry, ("name", "text", "answer"), where)
+    if "name" in entry:
+        _text(entry, "name", where)
     text, answers = _text(entry, "text", where), _entries(entry, "answer", where)
     for number, answer in enumerate(answers, 1):
         _refuse_unknown(answer, ("text", "reason", "right"), f"{where}, answer {number}")
@@ -72,7 +80,7 @@ def _question(entry: Mapping[str, Any], where: str) -> Question:
         raise _Fault(f"{where}: two of its answers are the same")
     if len(right) != 1:
         raise _Fault(f"{where}: {len(right) or 'none'} of its answers are right = true, and it needs exactly one")
-    return Question(text, texts, right[0], reasons)
+    return Question(text, texts, right[0], reasons, entry.get("name", ""))
 
 
 def _entries(found: Mapping[str, Any], kind: str, where: str) -> list[Mapping[str, Any]]:

@@ -1,21 +1,22 @@
-"""A few questions at the end of each notebook, each answer with its reason."""
+"""A few questions at the end of each notebook, each answer with its reason; and a choice before one looks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets as widgets  # type: ignore[import-untyped]
 from IPython.display import display
 
 from labkit.errors import LabError
+from labkit.lab import Lab
 from labkit.progress import HEADLESS
 from labkit.result import Result, counted, html_prose
-from labkit.show.questions import QUIZZES, Question, read_questions
+from labkit.show.questions import PREDICTIONS, QUIZZES, Question, read_questions
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Quiz(Result):
     """The questions on one notebook: to press where a hand is, and to read everywhere."""
 
     questions: tuple[Question, ...]
+    lab: Lab | None = field(default=None, repr=False)  # whose journal keeps the first answer to each
+    kind: ClassVar[str] = "quiz"
+    folded: ClassVar[str] = "The answers"
 
     def sentence(self) -> str:
         """How many questions there are."""
@@ -52,10 +56,13 @@ class Quiz(Result):
             answers = "".join(f"<li>{html_prose(answer)}</li>" for answer in question.answers)
             feedback = "".join(f"<li>{html_prose(question.feedback(n))}</li>" for n in range(len(question.answers)))
             parts.append(
-                f"<p><b>{html_prose(question.text)}</b></p><ol>{answers}</ol>"
-                f'<details class="answers"><summary>The answers</summary><ol>{feedback}</ol></details>'
+                f"{self._asked(question)}<ol>{answers}</ol>"
+                f'<details class="answers"><summary>{self.folded}</summary><ol>{feedback}</ol></details>'
             )
         return "".join(parts)
+
+    def _asked(self, question: Question) -> str:
+        return f"<p><b>{html_prose(question.text)}</b></p>"
 
     def _ipython_display_(self) -> None:
         bundle = self._repr_mimebundle_()
@@ -69,17 +76,36 @@ class Quiz(Result):
     def widget(self) -> widgets.VBox:
         """The questions with something to press, and what is said about what was pressed."""
         rows: list[widgets.Widget] = []
-        for question in self.questions:
+        for number, question in enumerate(self.questions, 1):
             said = widgets.HTML()
-            options = [(_plain(answer), number) for number, answer in enumerate(question.answers)]
+            options = [(_plain(answer), place) for place, answer in enumerate(question.answers)]
             choice = widgets.RadioButtons(options=options, index=None, layout={"width": "max-content"})
-            choice.observe(partial(_answer, question, said), "value")
-            rows += [widgets.HTML(f"<b>{html_prose(question.text)}</b>"), choice, said]
+            choice.observe(partial(self._answer, number, question, said), "value")
+            rows += [widgets.HTML(self._asked(question)), choice, said]
         return widgets.VBox(rows)
 
+    def _answer(self, number: int, question: Question, said: widgets.HTML, change: Mapping[str, Any]) -> None:
+        chosen = change["new"]
+        said.value = f"<p>{html_prose(question.feedback(chosen))}</p>"
+        if self.lab is not None:
+            name = question.name or f"{question.text} ({number})"
+            facts = {"verdict": question.verdict(chosen), "chosen": question.answers[chosen]}
+            self.lab.journal.answered(self.kind, name, **facts)
 
-def _answer(question: Question, said: widgets.HTML, change: Mapping[str, Any]) -> None:
-    said.value = f"<p>{html_prose(question.feedback(change['new']))}</p>"
+
+@dataclass(frozen=True)
+class Prediction(Quiz):
+    """A choice before one looks: which answers there are, and, folded until one has chosen, what each would mean."""
+
+    kind: ClassVar[str] = "choice"
+    folded: ClassVar[str] = "What you chose, and why"
+
+    def sentence(self) -> str:
+        """What to do."""
+        return "Choose, then look."
+
+    def _asked(self, question: Question) -> str:  # noqa: ARG002
+        return ""  # the notebook asks, in the paragraph above
 
 
 def _plain(text: str) -> str:
@@ -91,13 +117,32 @@ def _numbered(title: str, lines: Iterable[str]) -> str:
     return "\n".join([title, *(f"  {number}. {_plain(line)}" for number, line in enumerate(lines, 1))])
 
 
-def quiz(notebook: int | str | Path) -> Quiz:
+def predict(lab: Lab, name: str) -> Prediction:
+    """The choices of a prediction, by its name, such as `topic-again`; the lab's journal keeps what was chosen.
+
+    They are in `labkit/show/predictions`, one file a notebook. Raises LabError if there is none of that name.
+    """
+    known = predictions()
+    if name not in known:
+        raise LabError(f"There is no prediction {name!r}.", hint=f"There are {', '.join(known)}.", code="not-there")
+    return Prediction((known[name],), lab)
+
+
+@cache
+def predictions() -> Mapping[str, Question]:
+    """All predictions by name, in the order of the notebooks."""
+    files = sorted(PREDICTIONS.glob("[0-9][0-9]_*.toml"))
+    return {question.name: question for path in files for question in read_questions(path)}
+
+
+def quiz(notebook: int | str | Path, lab: Lab | None = None) -> Quiz:
     """The questions on a notebook, by its number, or those in a file of your own (`labkit/show/quizzes` has examples).
 
-    Raises LabError if there are none on that notebook, or if the file is faulty; it says where and how.
+    With a lab, its journal keeps what was chosen. Raises LabError if there are none on that notebook, or if the file is
+    faulty; it says where and how.
     """
     if not isinstance(notebook, int):
-        return Quiz(read_questions(notebook))
+        return Quiz(read_questions(notebook), lab)
     known = {int(path.stem[:2]): path for path in QUIZZES.glob("[0-9][0-9]_*.toml")}
     if notebook not in known:
         raise LabError(
@@ -105,4 +150,4 @@ def quiz(notebook: int | str | Path) -> Quiz:
             hint=f"There are some on {min(known)} to {max(known)}; a file of your own is quiz('questions.toml').",
             code="not-there",
         )
-    return Quiz(read_questions(known[notebook]))
+    return Quiz(read_questions(known[notebook]), lab)

@@ -10,13 +10,13 @@ from labkit import resources
 from labkit.errors import LabError, aws_errors, file_errors
 from labkit.lab import Lab
 from labkit.packages import Package, build_package
-from labkit.packages.build import SOURCE
 from labkit.resources.bucket import bucket_of
 from labkit.result import Result
 from labkit.samples import sample
 from labkit.steps.functions import upload_code
 from labkit.steps.upload import upload_photo, wait_for_results
 from labkit.steps.validate import Photo, read_results
+from labkit.workbook import LAMBDA_PACKAGES
 
 TRIED_ON = "HappyFace.jpg"  # small, so that two ways through the pipeline are soon over
 TRIED_AS = (
@@ -54,8 +54,8 @@ class Tried(Result):
 
 def code_files(function: str, source: Path | None = None) -> list[Path]:
     """The files of a function's own code, the one that holds its handler first, then what it shares with the others."""
-    own = source or SOURCE
-    shared = own / "shared" if (own / "shared").is_dir() else SOURCE / "shared"
+    own = source or LAMBDA_PACKAGES
+    shared = own / "shared" if (own / "shared").is_dir() else LAMBDA_PACKAGES / "shared"
     return [own / function / f"{function}.py", *sorted(shared.glob("*.py"))]
 
 

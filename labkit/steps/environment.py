@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from labkit.errors import boto3_error, error_code, error_message, file_error
 from labkit.lab import Lab
 from labkit.result import Check, Checks
+from labkit.workbook import DISTRIBUTION
 
 OLDEST_PYTHON = (3, 11)
 DISK_NEEDED_MB = 500  # packages, logs of the embedded AWS, executed notebooks
@@ -48,7 +49,7 @@ def _check_python() -> Check:
 
 
 def _check_packages() -> Check:
-    wrong, needed = [], [Requirement(text) for text in requires("labkit") or []]
+    wrong, needed = [], [Requirement(text) for text in requires(DISTRIBUTION) or []]
     needed = [need for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
     for need in needed:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from labkit.errors import LabError, aws_errors, error_code
-from labkit.journal import Entry
+from labkit.journal_lines import Entry
 from labkit.lab import Lab
 from labkit.policy import as_list
 from labkit.resources import KINDS, Resource, TopicPolicy
@@ -89,7 +89,7 @@ def find_things(lab: Lab) -> Found:
 def take_over(lab: Lab, found: Found) -> None:
     """Write what was found into this machine's journal: from now on it is this lab's to clean up."""
     for entry in found.entries:
-        lab.journal.created(entry.kind, entry.name, **entry.facts)
+        lab.journal.found(entry.kind, entry.name, **entry.facts)
 
 
 def find_own(lab: Lab) -> Iterator[Resource]:

@@ -48,6 +48,7 @@ def alive(home, run_in_jupyterlab):
             cells = [nbformat.v4.new_code_cell(cell.format(prefix=prefix)) for cell in CELLS]
             nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
         page = run_in_jupyterlab(name)
+        page.on("filechooser", lambda _: None)  # else each is caught only if it is not opened too soon
         pipeline(page).wait_for()
         return page
 
@@ -114,7 +115,7 @@ def test_its_way_is_replayed_forwards_and_backwards_and_each_hop_is_said(alive):
     assert said(page).startswith("0 ms: S3 tells the topic")
     assert page.locator(".results figure").count() == 0
     page.get_by_role("button", name="next hop").click()
-    assert said(page).split("ms: ")[1].startswith(("The topic has it", "The queue of"))
+    assert re.match(r"[1-9]\d* ms: ", said(page))
     page.get_by_role("button", name="forwards").click()
     wait_until(lambda: shown(page) == (end, lit), what="the end", seconds=30)
     assert "The REPORT of" in said(page)
@@ -150,11 +151,17 @@ def test_what_is_no_picture_is_answered_and_its_name_is_never_taken_for_markup(a
     page = alive()
     name = "<img src=x onerror='window.hacked=1'>.jpg"
     drop(page, (name, b"GIF89a" + bytes(40)), ("torn.jpg", FRIENDS[:90_000]), ("empty.jpg", b""))
-    for words in (f"{name} is a GIF", "torn.jpg is cut off or corrupt", "empty.jpg is empty"):
+    for words, better in (
+        (f"{name} is a GIF", "AWS.jpg"),
+        ("torn.jpg is cut off or corrupt", "MonaLisa.jpg"),
+        ("empty.jpg is empty", "HappyFace.jpg"),
+    ):
         answer = page.locator(".files li", has_text=words)
-        with page.expect_file_chooser():
+        with page.expect_file_chooser() as chooser:
             answer.get_by_role("button", name="choose another file").click()
+        chooser.value.set_files(sample(better))
         answer.wait_for(state="detached")
+        wait_for_photo(page, better)
     assert page.evaluate("window.hacked") is None
 
 
@@ -228,10 +235,13 @@ def test_axe_finds_nothing_serious_in_either_theme(theme, alive, serious_finding
     drop(page, ("wrong.png", FRIENDS))
     answer = page.locator(".files li", has_text="wrong.png")
     answer.wait_for()
+    page.set_viewport_size({"width": 1440, "height": 2600})  # axe judges no colours of what is out of sight
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
     pipeline(page).screenshot(path=keep(f"alive in {theme}.png"))
     assert serious_findings(page, ".jp-OutputArea-output") == []
     answer.get_by_role("button", name="Leave wrong.png").click()
     answer.wait_for(state="detached")
+    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_in_a_broken_lab_the_photo_stops_where_the_doctor_says(alive, home, keep):

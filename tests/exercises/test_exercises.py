@@ -321,6 +321,10 @@ class TestAFourthListener:
         assert ("queue", queue[0]) in inventory(lab).things
 
 
+def test_a_lab_without_queues_has_an_empty_list(lab):
+    assert check_exercise(lab, "queues-of-this-lab", []).passed
+
+
 class TestTheJournal:
     def test_keeps_each_attempt(self, lab):
         check_exercise(lab, "message-attributes", {})

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from labkit.definition import Definition
 from labkit.errors import LabError
-from labkit.journal import Entry, Journal, Opened, Spoilt, in_words
+from labkit.journal import Journal
+from labkit.journal_lines import Entry, Opened, Spoilt, in_words
 from labkit.maker import made_by
 
 FIRST = Definition("abcde").as_data()

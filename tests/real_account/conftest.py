@@ -13,13 +13,18 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, S3Backend
 
 import labkit
-from labkit import FunctionSettings, open_lab
+from labkit import FunctionSettings, clean_up, open_lab
 from labkit.packages import Package
+from labkit.steps.recovery import find_labs, find_things
 
 from .account import contents
 from .decoys import make_decoys, zip_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+ALLOW_NOTHING_MUCH = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]}
+)
+MULTIPART_BYTES = 8 * 1024**2  # boto3's own threshold
 # A function beside the original's, as a student adds one.
 GREY = FunctionSettings("CreateGreyImage", "grey-queue", "grey/", "GreyImage-", (800, 800), "Create a grey image.")
 
@@ -42,6 +47,8 @@ class Account:
         self.limits = {"UnreservedConcurrentExecutions": 1000, "TotalCodeSize": 80530636800}
         self.session = boto3.Session(region_name=REGION)
         self.decoys = make_decoys(self.session, account=ACCOUNT, region=REGION)
+        iam = self.session.client("iam")
+        self.policy = iam.create_policy(PolicyName="theirs", PolicyDocument=ALLOW_NOTHING_MUCH)["Policy"]["Arn"]
 
     def new_workspace(self):
         """Another machine: its journal knows nothing."""
@@ -147,3 +154,49 @@ def do_the_lab(lab):
     labkit.create_functions(lab)
     labkit.create_ingest_folder(lab)
     return labkit.upload_photo(lab, labkit.sample("HappyFace.jpg"))
+
+
+def check_all(lab, key):
+    """All checks of a lab and one photo."""
+    return [
+        labkit.check_environment(lab),
+        labkit.check_topic(lab),
+        labkit.check_queues(lab),
+        labkit.check_notification(lab),
+        labkit.check_functions(lab),
+        labkit.check_results(lab, key),
+    ]
+
+
+def use_the_lab(account, lab, upload):
+    """All else that a workbook does with a lab that stands; results and a dead letter are put there by the account.
+
+    Returns what the checks said.
+    """
+    for key in upload.expected:
+        account.session.client("s3").put_object(Bucket=upload.bucket, Key=key, Body=b"")
+    labkit.wait_for_results(lab, upload)
+    checks = check_all(lab, upload.key)
+    labkit.read_logs(lab, lab.branches[0].name)
+    labkit.survey(lab)
+    labkit.send_again(lab, upload.key)
+    sqs, branch = account.session.client("sqs"), lab.branches[0]
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=branch.dead_letter_queue_name)["QueueUrl"], MessageBody="{}")
+    labkit.wait_for_dead_letters(lab)
+    labkit.redrive(lab, branch.name)
+    large = account.folder / "large.jpg"  # so large that boto3 sends it in parts
+    large.write_bytes(labkit.sample("HappyFace.jpg").read_bytes() + bytes(MULTIPART_BYTES))
+    labkit.upload_photo(lab, large)
+    if lab.definition.role_arn is None:
+        iam = account.session.client("iam")
+        iam.attach_role_policy(RoleName=branch.role_name, PolicyArn=account.policy)
+    labkit.doctor(lab)
+    return checks
+
+
+def walk_the_lab(account, lab):
+    """The whole way of a lab, from its first topic to its receipt; returns what the checks said, and the receipt."""
+    checks = use_the_lab(account, lab, do_the_lab(lab))
+    find_things(lab)
+    find_labs(lab)
+    return checks, clean_up(lab)

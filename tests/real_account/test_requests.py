@@ -14,7 +14,7 @@ import labkit
 from labkit import clean_up
 from labkit.steps.recovery import find_labs, find_things
 
-from .conftest import do_the_lab
+from .conftest import check_all, do_the_lab
 from .service_models import violations
 
 LIST = Path(__file__).parents[2] / "docs" / "requests.md"
@@ -22,15 +22,6 @@ SEARCH = "Looking for a lab's things from another machine"
 CLEAN_UP = "Clean-up"
 LOOKS = ("Get", "List", "Head", "Describe")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def check_all(lab, key):
-    labkit.check_environment(lab)
-    labkit.check_topic(lab)
-    labkit.check_queues(lab)
-    labkit.check_notification(lab)
-    labkit.check_functions(lab)
-    labkit.check_results(lab, key)
 
 
 def recorded(account, **options):

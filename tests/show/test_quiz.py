@@ -1,14 +1,18 @@
 """Questions at the end of each notebook, with a reason for every answer."""
 
+from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from labkit import LabError, quiz
+from labkit import LabError, predict, quiz
 from labkit.progress import HEADLESS
-from labkit.show.questions import QUIZZES, read_questions
+from labkit.show.questions import PREDICTIONS, QUIZZES, read_questions
+from labkit.show.quiz import predictions
 
-NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("0*.ipynb"))
+NOTEBOOK_FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(path.stem for path in NOTEBOOK_FOLDER.glob("0*.ipynb"))
 QUESTIONS = [question for path in sorted(QUIZZES.glob("*.toml")) for question in read_questions(path)]
 GOOD = """
 [[question]]
@@ -86,6 +90,15 @@ def test_code_looks_like_code_and_no_back_tick_is_shown(file):
     assert "`" not in shown["text/html"] + shown["text/plain"] + choices(asked.widget())[0].options[0][0]
 
 
+def test_what_is_chosen_is_kept_in_the_journal(lab):
+    choices(quiz(2, lab).widget())[0].value = 0
+    choices(predict(lab, "topic-again").widget())[0].value = 2
+    kept = [(one.kind, one.facts["verdict"]) for one in lab.journal.answers()]
+    assert kept == [("quiz", "wrong"), ("choice", "right")]
+    assert lab.journal.answers("choice")[0].name == "topic-again"
+    assert lab.journal.answers("choice")[0].facts["chosen"] == "Neither."
+
+
 def test_there_is_no_notebook_nine():
     with pytest.raises(LabError, match="no questions on notebook 9") as caught:
         quiz(9)
@@ -148,3 +161,36 @@ class TestAFileOfATeachersOwn:
     def test_that_is_not_there_is_refused(self, tmp_path):
         with pytest.raises(LabError, match=r"none\.toml can't be read: No such file"):
             quiz(tmp_path / "none.toml")
+
+
+class TestPredictions:
+    @pytest.mark.parametrize("name", predictions())
+    def test_have_three_choices_and_a_reason_for_each(self, name):
+        question = predictions()[name]
+        assert len(question.answers) == len(set(question.reasons)) == 3
+
+    @pytest.mark.parametrize("path", sorted(PREDICTIONS.glob("*.toml")), ids=lambda path: path.stem)
+    def test_are_asked_by_their_notebook_in_the_same_words(self, path):
+        cells = nbformat.read(NOTEBOOK_FOLDER / f"{path.stem}.ipynb", as_version=4).cells
+        asked = {
+            cell.source.partition("**Predict.** ")[2]: after.source.splitlines()[-1]
+            for cell, after in pairwise(cells)
+            if "**Predict.** " in cell.source
+        }
+        assert asked == {one.text: f'predict(lab, "{one.name}")' for one in read_questions(path)}
+
+    def test_are_found_on_every_numbered_notebook(self):
+        assert sorted(path.stem for path in PREDICTIONS.glob("*.toml")) == NOTEBOOKS
+
+    def test_say_nothing_before_one_has_chosen(self, lab):
+        asked = predict(lab, "topic-again")
+        before, folded = asked._repr_mimebundle_()["text/html"].split("<details")
+        assert "Neither." in before
+        assert "that is what was asked for" not in before
+        assert "that is what was asked for" in folded
+        assert [child.value for child in asked.widget().children if type(child).__name__ == "HTML"] == ["", ""]
+
+    def test_that_are_not_there_are_refused_with_those_there_are(self, lab):
+        with pytest.raises(LabError, match="There is no prediction 'topic'") as caught:
+            predict(lab, "topic")
+        assert "topic-again" in caught.value.hint()

@@ -114,6 +114,8 @@ ARCHIVED = {"GLACIER", "DEEP_ARCHIVE"}
 RETENTION_DAYS = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]  # fmt: skip
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
+MOST_QUERIED_GROUPS = 50
 
 # --- CloudWatch ----------------------------------------------------------------------------------------------------
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html

@@ -11,6 +11,7 @@ from moto.logs.models import logs_backends
 
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.operation import Operation
+from labkit.embedded_aws.http.refusals import not_there
 from labkit.embedded_aws.services import limits
 from labkit.embedded_aws.services.log_patterns import BadPattern, log_pattern
 from labkit.embedded_aws.state import ACCOUNT
@@ -71,6 +72,20 @@ def _check_stream_exists(operation: Operation) -> None:
         raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
 
 
+def _check_start_query(operation: Operation) -> None:
+    if operation.get("queryLanguage", "CWLI") != "CWLI":
+        raise not_there(f"queries in {operation.get('queryLanguage')}")
+    members = ("logGroupName", "logGroupNames", "logGroupIdentifiers")
+    given = [name for name in members if operation.get(name)]
+    if len(given) != 1:
+        raise _invalid(f"Exactly one of {', '.join(members)} is required.")
+    if operation.get("startTime") > operation.get("endTime"):
+        raise _invalid("The start time of a query must not be after its end time.")
+    groups = operation.get(given[0])
+    if isinstance(groups, list) and len(groups) > limits.MOST_QUERIED_GROUPS:
+        raise _invalid(f"A query is about at most {limits.MOST_QUERIED_GROUPS} log groups.")
+
+
 def _check_query(operation: Operation) -> None:
     if operation.get("queryId") not in logs_backends[ACCOUNT][operation.region].queries:
         raise AwsError("ResourceNotFoundException", "The specified query does not exist.")
@@ -85,4 +100,6 @@ CHECKS: dict[str, Callable[[Operation], None]] = {
     "ListLogGroups": _check_list_groups,
     "PutLogEvents": _check_put,
     "PutRetentionPolicy": _check_retention,
+    "StartQuery": _check_start_query,
+    "StopQuery": _check_query,
 }

@@ -11,7 +11,7 @@ from labkit.embedded_aws.http.refusals import not_there
 _OPERATIONS = {
     "iam": {"CreateServiceLinkedRole"},
     "logs": {
-        "CreateDelivery", "PutDeliveryDestination", "PutDeliverySource", "PutDeliveryDestinationPolicy", "StartQuery",
+        "CreateDelivery", "PutDeliveryDestination", "PutDeliverySource", "PutDeliveryDestinationPolicy",
         "CreateExportTask", "DeleteDestination", "DescribeDestinations", "PutDestination", "PutDestinationPolicy",
     },
     "monitoring": {
