@@ -89,6 +89,23 @@ def test_a_function_that_is_not_there(aws):
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
+@pytest.mark.parametrize(
+    ("payload", "what", "column"),
+    [
+        (b"n\x87r", "Invalid UTF-8 start byte 0x87", 3),
+        (b"\x99\xeb", "Unexpected character ((CTRL-CHAR, code 153)): expected a valid value (JSON String, Number, "
+         "Array, Object or token 'null', 'true' or 'false')", 1),
+    ],
+)  # fmt: skip
+def test_a_payload_that_is_no_text(aws, payload, what, column):
+    response = refusal(aws.lam.invoke, FunctionName=aws.function(ECHO), Payload=payload)
+    assert response["Error"]["Code"] == "InvalidRequestContentException"
+    assert response["Error"]["Message"] == (
+        f"Could not parse request body into json: Could not parse payload into json: {what}\n at [Source: REDACTED "
+        f"(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: {column}]"
+    )
+
+
 def test_a_payload_that_is_no_json(aws):
     response = refusal(aws.lam.invoke, FunctionName=aws.function(ECHO), Payload=b"{nonsense")
     assert response["Error"]["Code"] == "InvalidRequestContentException"

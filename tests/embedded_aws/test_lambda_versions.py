@@ -95,6 +95,23 @@ class TestVersions:
         aws.lam.delete_function(FunctionName=name)
         assert refused(aws.lam.delete_function, FunctionName=name, Qualifier="77") == missing(name)
 
+    def test_a_version_that_an_alias_points_to_stays(self, aws):
+        """https://docs.aws.amazon.com/lambda/latest/api/API_DeleteFunction.html"""
+        name = aws.function(WHO, Publish=True)
+        changed(aws, name, "second")
+        aws.lam.publish_version(FunctionName=name)
+        routing = {"AdditionalVersionWeights": {"2": 0.1}}
+        aws.lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig=routing)
+        words = "Unable to delete version because the following aliases reference it: [live]"
+        for version in ("1", "2"):
+            answer = refused(aws.lam.delete_function, FunctionName=name, Qualifier=version)
+            assert answer == (409, "ResourceConflictException", words)
+        words = "Deletion of aliases is not currently supported."
+        answer = refused(aws.lam.delete_function, FunctionName=name, Qualifier="live")
+        assert answer == (400, "InvalidParameterValueException", words)
+        aws.lam.delete_alias(FunctionName=name, Name="live")
+        aws.lam.delete_function(FunctionName=name, Qualifier="1")
+
     def test_lists_leave_out_the_state(self, aws):
         name = aws.function(WHO, Publish=True)
         versions = aws.lam.list_versions_by_function(FunctionName=name)["Versions"]

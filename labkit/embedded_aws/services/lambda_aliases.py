@@ -32,6 +32,10 @@ class Alias:
     weights: dict[str, float] = field(default_factory=dict)
     revision_id: str = ""
 
+    def points_to(self, version: str | None) -> bool:
+        """Whether invocations of the alias may run this version."""
+        return version == self.function_version or version in self.weights
+
     def shown(self) -> dict[str, Any]:
         """Return the alias as the API shows it."""
         routing = {"RoutingConfig": {"AdditionalVersionWeights": self.weights}} if self.weights else {}

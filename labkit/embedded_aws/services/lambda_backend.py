@@ -6,14 +6,13 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 from __future__ import annotations
 
 import base64
-import contextlib
 import threading
 import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
+from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
@@ -141,9 +140,8 @@ class LambdaBackend(models.LambdaBackend):
         """Keep ready what a function's provisioned concurrency says, and nothing else."""
         wanted = {}
         for qualifier, config in self.get_function(name).provisioned.items() if name in self.function_names else ():
-            with contextlib.suppress(UnknownFunctionException):  # an alias of a version that is gone
-                version = self.get_function(name, qualifier)
-                wanted[version.function_arn] = version, config.wanted
+            version = self.get_function(name, qualifier)
+            wanted[version.function_arn] = version, config.wanted
         self.pool.provide(name, wanted)
 
     @property

@@ -91,7 +91,14 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, Provi
         if named.qualifier == LATEST:
             words = "$LATEST version cannot be deleted without deleting the function."
             raise AwsError("InvalidParameterValueException", words)
+        if named.is_alias:
+            raise AwsError("InvalidParameterValueException", "Deletion of aliases is not currently supported.")
         self.function(FunctionName(named.name))
+        aliases = self.backend.aliases_of(named.name).values()
+        pointing = [alias.name for alias in aliases if alias.points_to(named.qualifier)]
+        if pointing:
+            words = "Unable to delete version because the following aliases reference it:"
+            raise AwsError("ResourceConflictException", f"{words} [{', '.join(sorted(pointing))}]", 409)
         self.backend.delete_function(named.name, named.qualifier)
         return answer(None, 204)
 
@@ -211,6 +218,19 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, Provi
         try:
             json.loads(event)
         except ValueError as error:
-            words = f"Could not parse request body into json: Could not parse payload into json: {error}"
+            words = f"Could not parse request body into json: Could not parse payload into json: {_said(event, error)}"
             raise LambdaRefusal(400, "InvalidRequestContentException", words) from error
         return event
+
+
+def _said(event: bytes, error: ValueError) -> str:
+    """Return what is wrong with a text that is no JSON: of bytes that are no UTF-8 in the words of AWS's own parser."""
+    if not isinstance(error, UnicodeDecodeError):
+        return str(error)
+    place, byte = error.start, event[error.start]
+    what, column = f"Invalid UTF-8 start byte 0x{byte:x}", place + 2
+    if place == 0:
+        wanted = "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+        what, column = f"Unexpected character ((CTRL-CHAR, code {byte})): {wanted}", 1
+    source = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
+    return f"{what}\n at [Source: {source}; line: 1, column: {column}]"
