@@ -22,6 +22,7 @@ from .show.monitor import monitor
 from .show.quiz import quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
+from .steps.alarms import create_alarms
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
 from .steps.environment import check_environment
@@ -85,6 +86,7 @@ __all__ = [
     "configure_function",
     "cost",
     "cost_of_photos",
+    "create_alarms",
     "create_bucket",
     "create_dead_letter_queue",
     "create_event_notification",
