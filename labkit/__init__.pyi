@@ -34,6 +34,7 @@ from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .show.trailer import play_trailer, trailer
+from .steps.alarms import create_alarms
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
 from .steps.code import change_code, try_code
@@ -108,6 +109,7 @@ __all__ = [
     "configure_function",
     "cost",
     "cost_of_photos",
+    "create_alarms",
     "create_bucket",
     "create_dead_letter_queue",
     "create_event_notification",

@@ -1,4 +1,4 @@
-"""One of the pipeline's branches: two queues, a role, a log group, a function, a trigger, a folder."""
+"""One of the pipeline's branches: two queues, two alarms, a role, a log group, a function, a trigger, a folder."""
 
 from __future__ import annotations
 
@@ -51,6 +51,16 @@ class Branch:
     def dead_letter_queue_arn(self) -> str:
         """The ARN of the dead-letter queue."""
         return self.definition.arn("sqs", self.dead_letter_queue_name)
+
+    @property
+    def dead_letter_alarm_name(self) -> str:
+        """The alarm that goes off when something lies in the dead-letter queue."""
+        return self._own(f"image-alarm-{self.function.queue.removesuffix('-queue')}-dead-letters")
+
+    @property
+    def age_alarm_name(self) -> str:
+        """The alarm that goes off when a message waits for too long."""
+        return self._own(f"image-alarm-{self.function.queue.removesuffix('-queue')}-age")
 
     @property
     def function_name(self) -> str:

@@ -21,6 +21,7 @@ from labkit.settings import (
     FUNCTIONS,
     INGEST_FOLDER,
     LEAST_MAX_CONCURRENCY,
+    MAX_RECEIVE_COUNT,
     PROJECT_TAG,
     ROOMY_CONCURRENCY,
     VISIBILITY_FACTOR,
@@ -105,6 +106,11 @@ class Definition:
     def visibility_timeout_s(self) -> int:
         """How long a received message stays hidden from other receivers, in seconds."""
         return VISIBILITY_FACTOR * self.function_timeout_s
+
+    @property
+    def longest_wait_s(self) -> int:
+        """How long a message can be in its queue while it is still tried, in seconds; after that nobody takes it."""
+        return MAX_RECEIVE_COUNT * self.visibility_timeout_s
 
     @property
     def max_concurrency(self) -> int | None:

@@ -37,6 +37,11 @@ ROOMY_CONCURRENCY = 100
 LEAST_MAX_CONCURRENCY = 2  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 BATCH_SIZE = 1  # the original's: one photo an invocation, so that the logs read one to one
 PARTIAL_BATCH = "ReportBatchItemFailures"
+# SQS tells its lengths once a minute; an alarm that looks at a shorter time sees no more.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+ALARM_PERIOD_S = 60
+# A dead letter is a photo that failed on every try: the first one is worth telling.
+DEAD_LETTERS_TO_ALARM = 1
 LOG_RETENTION_DAYS = 1  # a lesson's logs need not outlive the lesson
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 from labkit.errors import aws_errors
 from labkit.insight.logs import read_logs
 from labkit.insight.prices import Prices, prices
 from labkit.lab import Lab
-from labkit.resources import Trigger
+from labkit.resources import AgeAlarm, DeadLetterAlarm, Trigger
+from labkit.resources.alarm import UNAVAILABLE, AnyAlarm
 from labkit.resources.bucket import bucket_of
 from labkit.result import Result, plain
 from labkit.settings import INGEST_FOLDER
@@ -22,6 +24,7 @@ from labkit.settings import INGEST_FOLDER
 IDLE_RECEIVES_PER_MINUTE = 15
 MINUTES_PER_DAY = 24 * 60
 SECONDS_PER_HOUR = 3600
+DAYS_PER_MONTH = 30
 # Lambda's share of a processor grows with memory, up to one whole one at this size (more for those who use several).
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MB_FOR_A_PROCESSOR = 1769
@@ -120,6 +123,8 @@ def cost(lab: Lab) -> Cost:
     photos, stored_bytes = _stored(lab)
     found = [mapping for trigger in Trigger.of(lab) if (mapping := trigger.read())]
     polled, triggers = _minutes_polled(found) * IDLE_RECEIVES_PER_MINUTE, len(found)
+    alarms = _alarms(lab)
+    stood = _months_stood(alarms)
     used = (
         line("Lambda requests", len(invocations), "REPORT lines in the logs"),
         line(f"Lambda time {lab.target.architecture}", gb_s, "billed duration x memory size, of each REPORT line"),
@@ -128,13 +133,15 @@ def cost(lab: Lab) -> Cost:
         line("SQS requests", round(polled), f"idle polling: {IDLE_RECEIVES_PER_MINUTE} receives a minute a trigger"),
         line("S3 PUT", photos + resized, "one for each photo, one for each result"),
         line("S3 GET", resized, "each function fetches the photo"),
-        line("S3 storage", stored_bytes / 1e9 / 30, "what lies in the bucket, for one day"),
+        line("S3 storage", stored_bytes / 1e9 / DAYS_PER_MONTH, "what lies in the bucket, for one day"),
         line("CloudWatch Logs", log_bytes / 1e9, "the bytes of the functions' lines"),
+        line("CloudWatch alarms", stood, "each alarm, since it was made or changed"),
     )
     per_day = triggers * IDLE_RECEIVES_PER_MINUTE * MINUTES_PER_DAY
     idle = (
         line("SQS requests", per_day, f"{triggers} triggers that poll day and night, until they are deleted"),
-        line("S3 storage", stored_bytes / 1e9 / 30, "what lies in the bucket"),
+        line("S3 storage", stored_bytes / 1e9 / DAYS_PER_MONTH, "what lies in the bucket"),
+        line("CloudWatch alarms", len(alarms) / DAYS_PER_MONTH, "each alarm"),
     )
     return Cost(lab.definition.lab_id, used, idle, table, free_of_charge=lab.connection.where != "aws")
 
@@ -150,6 +157,19 @@ def _minutes_polled(triggers: Sequence[Mapping[str, Any]]) -> float:
     """Minutes since each trigger was last switched on, all together."""
     changed = [trigger["LastModified"] for trigger in triggers if trigger["State"] == "Enabled"]
     return float(sum(max(0.0, (datetime.now(UTC) - moment).total_seconds() / 60) for moment in changed))
+
+
+def _alarms(lab: Lab) -> list[Mapping[str, Any]]:
+    """What AWS has of the lab's alarms."""
+    alarms: list[AnyAlarm] = [*DeadLetterAlarm.of(lab), *AgeAlarm.of(lab)]
+    return [found for alarm in alarms if (found := alarm.read()) and UNAVAILABLE not in found]
+
+
+def _months_stood(alarms: Sequence[Mapping[str, Any]]) -> float:
+    """Months since each alarm was made or changed last, all together; AWS bills by the hour."""
+    moments = [alarm["AlarmConfigurationUpdatedTimestamp"] for alarm in alarms]
+    hours: int = sum(ceil((datetime.now(UTC) - moment).total_seconds() / SECONDS_PER_HOUR) for moment in moments)
+    return hours / 24 / DAYS_PER_MONTH
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from labkit.insight.cost import IDLE_RECEIVES_PER_MINUTE, MINUTES_PER_DAY, cost_of_photos, dollars
+from labkit.insight.cost import DAYS_PER_MONTH, IDLE_RECEIVES_PER_MINUTE, MINUTES_PER_DAY, cost_of_photos, dollars
 from labkit.insight.prices import prices
 from labkit.lab import PLACES_IN_WORDS, Lab
-from labkit.resources import resources
+from labkit.resources import DeadLetterAlarm, resources
 from labkit.result import Result
 from labkit.settings import LEAST_MAX_CONCURRENCY
 
@@ -34,7 +34,8 @@ class Plan(Result):
         return (
             f"The whole lab makes {len(self.things)} things in {self.place}. {PHOTOS} photos cost about "
             f"{dollars(self.lesson_usd)}; left standing it costs {dollars(self.idle_usd_per_day)} a day "
-            f"({dollars(30 * self.idle_usd_per_day)} in 30 days), since its triggers poll day and night. "
+            f"({dollars(30 * self.idle_usd_per_day)} in 30 days), since its triggers poll "
+            "day and night, and its alarms are paid for. "
             f"Prices of {self.prices_of}, free tiers not taken off. `labkit clean` deletes all of it."
             f"{''.join(f' {limit}' for limit in self.limits)}"
         )
@@ -62,12 +63,13 @@ def plan(lab: Lab) -> Plan:
         functions=len(functions),
         architecture=lab.target.architecture,
     )
+    alarms = sum(one.kind == DeadLetterAlarm.kind for one in resources(lab))
     receives = len(functions) * IDLE_RECEIVES_PER_MINUTE * MINUTES_PER_DAY
     return Plan(
         place,
         tuple(one.key for one in resources(lab) if one.planned),
         lesson.usd,
-        table["SQS requests"].of(receives),
+        table["SQS requests"].of(receives) + table["CloudWatch alarms"].of(alarms / DAYS_PER_MONTH),
         f"{table.region} as of {table.as_of}",
         tuple(_limits(lab)),
     )

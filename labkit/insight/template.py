@@ -23,7 +23,7 @@ from labkit.result import Result
 
 FORMAT = "2010-09-09"  # the only version of CloudFormation's format there is
 # Properties whose value is a name that, on the embedded AWS, may lack the suffix.
-NAMES = ("QueueName", "RoleName", "LogGroupName", "FunctionName")
+NAMES = ("AlarmName", "QueueName", "RoleName", "LogGroupName", "FunctionName")
 
 
 @dataclass(frozen=True)

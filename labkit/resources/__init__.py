@@ -13,6 +13,7 @@ from dataclasses import replace
 from labkit.errors import WaitedTooLong
 from labkit.journal_lines import Entry
 from labkit.lab import Lab
+from labkit.resources.alarm import AgeAlarm, DeadLetterAlarm
 from labkit.resources.bucket import Bucket, ExistingBucket
 from labkit.resources.function import Function
 from labkit.resources.judgement import SETTLED_WITHIN, Line, Snapshot
@@ -31,7 +32,9 @@ from labkit.waiting import wait_until
 
 __all__ = [
     "KINDS",
+    "AgeAlarm",
     "Bucket",
+    "DeadLetterAlarm",
     "DeadLetterQueue",
     "ExistingBucket",
     "ExistingRole",
@@ -62,6 +65,8 @@ KINDS: tuple[type[Resource], ...] = (
     Topic,
     DeadLetterQueue,
     Queue,
+    DeadLetterAlarm,
+    AgeAlarm,
     QueuePolicy,
     Subscription,
     Bucket,

@@ -325,7 +325,7 @@ class Bucket(Resource):
                 "PutBucketPolicy GetBucketOwnershipControls PutBucketOwnershipControls",
                 (bucket,),
             )
-        yield Right("ListBuckets", "s3", "ListAllMyBuckets", ("*",))
+        yield Right("ListAndLook", "s3", "ListAllMyBuckets", ("*",))
 
 
 class ExistingBucket(Existing, Bucket):

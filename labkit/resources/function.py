@@ -240,4 +240,4 @@ class Function(Resource):
             "UpdateFunctionConfiguration GetFunctionConcurrency DeleteFunctionConcurrency ListTags TagResource",
             tuple(branch.function_arn for branch in lab.branches),
         )
-        yield Right("ListFunctionsAndTriggers", "lambda", "ListFunctions", ("*",))
+        yield Right("ListAndLook", "lambda", "ListFunctions", ("*",))

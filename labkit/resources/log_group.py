@@ -107,4 +107,4 @@ class LogGroup(Resource):
             "DescribeLogStreams GetLogEvents",
             tuple(branch.log_group_arn for branch in lab.branches),
         )
-        yield Right("ListLogGroups", "logs", "DescribeLogGroups", ("*",))
+        yield Right("ListAndLook", "logs", "DescribeLogGroups", ("*",))

@@ -257,7 +257,7 @@ class Queue(AnyQueue):
             "DeleteMessage SendMessage",
             all_queues(lab),
         )
-        yield Right("ListQueues", "sqs", "ListQueues", ("*",))
+        yield Right("ListAndLook", "sqs", "ListQueues", ("*",))
 
 
 def all_queues(lab: Lab) -> tuple[str, ...]:

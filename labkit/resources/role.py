@@ -173,7 +173,7 @@ class Role(Resource):
                 f"DetachRolePolicy {READING}",
                 roles,
             )
-            yield Right("ListRoles", "iam", "ListRoles", ("*",))
+            yield Right("ListAndLook", "iam", "ListRoles", ("*",))
         # A role that somebody else made has policies of theirs attached: to look at them is to find what it lacks.
         policies = (f"arn:{lab_is.partition}:iam::*:policy/*",)
         yield Right("ReadThePoliciesOfRoles", "iam", "GetPolicy GetPolicyVersion", policies)

@@ -264,8 +264,8 @@ class Trigger(Resource):
         keep = "UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
         yield Right("KeepTheTriggers", "lambda", keep, mappings, only_these)
         yield Right("TagTheTriggers", "lambda", "TagResource ListTags", mappings)
-        yield Right("ListFunctionsAndTriggers", "lambda", "ListEventSourceMappings", ("*",))
-        yield Right("AskForTheLimits", "lambda", "GetAccountSettings", ("*",))
+        yield Right("ListAndLook", "lambda", "ListEventSourceMappings", ("*",))
+        yield Right("ListAndLook", "lambda", "GetAccountSettings", ("*",))
 
 
 def _max_concurrency(found: Mapping[str, Any]) -> int | None:

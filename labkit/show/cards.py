@@ -38,13 +38,28 @@ LABELS = {
     "results": "results folder",
 }
 MAIN = ("bucket", "topic", "queue", "function", "results")  # what a card is there for
-NAMELESS = ("topic policy", "subscription", "queue policy", "redrive", "trigger")  # they go by what they belong to
+NAMELESS = (
+    "topic policy",
+    "subscription",
+    "queue policy",
+    "redrive",
+    "trigger",
+    "dead-letter alarm",
+    "age alarm",
+)  # they go by what they belong to
+
+ALARMS = ("dead-letter alarm", "age alarm")
 
 Rows = Sequence[Sequence[str]]  # the kinds of parts on a card, first what a photo meets first
 BUCKET: Rows = (("bucket", "ingest folder", "event notification"),)
 BUCKET_IN_PORTRAIT: Rows = (("bucket",), ("ingest folder", "event notification"))
 TOPIC: Rows = (("topic policy",), ("topic",))
-QUEUE: Rows = (("subscription", "queue policy"), ("queue", "dead-letter queue"), ("redrive",))
+QUEUE: Rows = (
+    ("subscription", "queue policy"),
+    ("queue", "dead-letter queue"),
+    ("redrive",),
+    ("dead-letter alarm", "age alarm"),
+)
 FUNCTION: Rows = (("trigger",), ("function", "role"), ("logs",))
 RESULTS: Rows = (("results",),)
 
@@ -299,7 +314,7 @@ def _cell(form: Form, cell: Cell, x: float, y: float, *, outlined: bool) -> None
         pen.box(*around, "lit", radius=4)
     if outlined and part.state in OUTLINES:
         pen.box(*around, OUTLINES[part.state], radius=4)
-    mark(pen, part.state, x, y + LEADING)
+    mark(pen, "ringing" if rings(part) else part.state, x, y + LEADING)
     for number, (words, css, new) in enumerate(cell.lines, 1):
         indent = LEADING if css == cell.lines[0].css else 0
         pen.words(x + indent, y + LEADING * number, words, css, room=cell.width - indent, new=new)
@@ -311,6 +326,11 @@ def part_name(kind: str, branch: str) -> str:
     return f"{kind} {branch}".strip()
 
 
+def rings(part: Part) -> bool:
+    """Whether it is an alarm that has gone off."""
+    return part.kind in ALARMS and part.detail.startswith("ALARM")
+
+
 def mark(pen: Pen, state: str, x: float, y: float) -> None:
     """The sign of a state, 10 px wide, on a base line."""
     match state:
@@ -318,6 +338,8 @@ def mark(pen: Pen, state: str, x: float, y: float) -> None:
             pen.path(f"M{x + 1:g} {y - 5:g}l3 4l6-8", "good")
         case "missing":
             pen.path(f"M{x + 1:g} {y - 4:g}a4 4 0 1 1 8 0a4 4 0 1 1-8 0", "line dotted")
+        case "ringing":
+            pen.path(f"M{x + 1:g} {y - 2:g}c2-1 1-7 4-7s2 6 4 7zm3 1.5h2m-6-7l-1-2m9 2l1-2", "broken thick")
         case "failing":
             pen.path(f"M{x + 1:g} {y - 8:g}l8 8m0-8l-8 8", "broken thick")
         case "risky":

@@ -11,6 +11,7 @@ from labkit.maker import CATCH_UP, made_by
 from labkit.progress import progress
 from labkit.result import Result, counted
 from labkit.samples import sample
+from labkit.steps.alarms import create_alarms
 from labkit.steps.functions import create_functions
 from labkit.steps.notification import allow_s3_to_publish, create_bucket, create_event_notification
 from labkit.steps.queues import create_queues, subscribe_queues
@@ -38,7 +39,7 @@ def _last_photo_came_through(lab: Lab) -> bool:
 
 STEPS: Mapping[int, tuple[Callable[[Lab], object], ...]] = {
     1: (create_topic,),
-    2: (create_queues, subscribe_queues),
+    2: (create_queues, subscribe_queues, create_alarms),
     3: (create_bucket, allow_s3_to_publish, create_event_notification),
     4: (create_functions,),
     5: (_send_a_photo_through,),

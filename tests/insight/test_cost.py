@@ -31,12 +31,14 @@ def test_prices_by_hand(item, quantity, usd):
     assert prices()[item].of(quantity) == pytest.approx(usd)
 
 
-def test_an_idle_lab_polls_for_two_cents_and_a_half_a_day(built_lab):
+def test_an_idle_lab_polls_and_watches_for_four_cents_and_a_half_a_day(built_lab):
     bill = cost(built_lab)
     polling = next(line for line in bill.idle if line.item == "SQS requests")
     assert polling.quantity == 3 * IDLE_RECEIVES_PER_MINUTE * 24 * 60 == 64_800
     assert polling.usd == pytest.approx(0.02592)
-    assert "$0.0259 a day" in bill.sentence()
+    alarms = next(line for line in bill.idle if line.item == "CloudWatch alarms")
+    assert (alarms.quantity, alarms.usd) == (pytest.approx(6 / 30), pytest.approx(0.02))
+    assert "$0.0459 a day" in bill.sentence()
     assert "free tiers not taken off" in bill.sentence()
 
 

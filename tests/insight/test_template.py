@@ -19,6 +19,7 @@ def test_every_part_of_the_lab_is_a_resource(built_lab):
         "AWS::SNS::Subscription": 3,
         "AWS::SQS::Queue": 6,
         "AWS::SQS::QueuePolicy": 3,
+        "AWS::CloudWatch::Alarm": 6,
         "AWS::S3::Bucket": 1,
         "AWS::S3::BucketPolicy": 1,
         "AWS::IAM::Role": 3,
@@ -26,7 +27,7 @@ def test_every_part_of_the_lab_is_a_resource(built_lab):
         "AWS::Lambda::Function": 3,
         "AWS::Lambda::EventSourceMapping": 3,
     }
-    assert template.sentence().endswith("28 resources of 11 types.")
+    assert template.sentence().endswith("34 resources of 12 types.")
 
 
 def test_it_makes_a_lab_anywhere_and_beside_this_one(built_lab):
@@ -59,7 +60,7 @@ def test_it_needs_neither_a_lab_that_is_made_nor_a_call(new_lab):
     assert compare_template(template, lab).same
 
 
-def test_a_fourth_function_is_eight_more_resources(new_lab):
+def test_a_fourth_function_is_ten_more_resources(new_lab):
     grey = replace(THUMBNAIL, name="CreateGreyImage", queue="grey-queue", folder="grey/")
     three = new_lab()
     four = redefine_lab(three, functions=(*FUNCTIONS, grey))
@@ -68,6 +69,7 @@ def test_a_fourth_function_is_eight_more_resources(new_lab):
         f"GreyImage{part}"
         for part in (
             *("DeadLetterQueue", "Queue", "QueuePolicy", "Subscription"),
+            *("DeadLetterQueueAlarm", "QueueAlarm"),
             *("Role", "Logs", "Function", "Trigger"),
         )
     }
@@ -99,14 +101,14 @@ def test_drift_is_found(new_lab):
     assert [(d.resource, d.field, d.template, d.live) for d in comparison.differences] == [
         ("ThumbnailFunction", "Timeout", "10", "5")
     ]
-    assert comparison.sentence() == "27 of 28 resources are as the template says; 1 differ."
+    assert comparison.sentence() == "33 of 34 resources are as the template says; 1 differ."
 
 
 def test_what_is_not_made_yet_is_a_difference(lab):
     catch_up(lab, to=1)
     comparison = compare_template(export_template(lab), lab)
     assert {(d.field, d.template, d.live) for d in comparison.differences} == {("exists", "True", "False")}
-    assert comparison.sentence() == "1 of 28 resources are as the template says; 27 differ."
+    assert comparison.sentence() == "1 of 34 resources are as the template says; 33 differ."
 
 
 def test_without_cfn_lint_it_says_that_nobody_read_it(monkeypatch, built_lab):

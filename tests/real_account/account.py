@@ -12,6 +12,7 @@ def contents(session, **client_options):
     return {
         **_topics(client("sns")),
         **_queues(client("sqs")),
+        **_alarms(client("cloudwatch")),
         **_buckets(client("s3")),
         **_functions(client("lambda")),
         **_roles(client("iam")),
@@ -41,6 +42,15 @@ def _queues(sqs):
             # S3 greets every destination anew, a stranger's too, when a rule is added beside theirs.
             attributes = {name: value for name, value in attributes.items() if "ApproximateNumber" not in name}
             found["queue", url.rsplit("/", 1)[-1]] = (attributes, sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
+    return found
+
+
+def _alarms(cloudwatch):
+    found = {}
+    for page in cloudwatch.get_paginator("describe_alarms").paginate():
+        for alarm in page["MetricAlarms"]:
+            tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+            found["alarm", alarm["AlarmName"]] = (alarm["MetricName"], alarm["Threshold"], tags)
     return found
 
 

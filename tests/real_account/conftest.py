@@ -141,6 +141,7 @@ def do_the_lab(lab):
     labkit.create_topic(lab)
     labkit.create_queues(lab)
     labkit.subscribe_queues(lab)
+    labkit.create_alarms(lab)
     labkit.create_bucket(lab)
     labkit.try_without_policy(lab)
     labkit.allow_s3_to_publish(lab)

@@ -65,6 +65,17 @@ def make_decoys(session, *, account, region, name="decoy", **client_options):
         ),
     )
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=f"image-alarm-thumbnail-age-{name}",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": f"thumbnail-queue-{name}"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
     bucket = f"image-lab-{account}-{name}"
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="ingest/theirs.jpg", Body=b"theirs")

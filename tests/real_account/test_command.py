@@ -47,7 +47,7 @@ def test_a_run_says_what_it_makes_and_what_it_costs_and_asks(labkit, runs, accou
     before = account.contents()
     done = labkit("run", *AT, typed="n\n")
     assert done.exit_code == 1
-    assert "The whole lab makes 24 things in account 123456789012, region us-east-1." in done.output
+    assert "The whole lab makes 30 things in account 123456789012, region us-east-1." in done.output
     assert "left standing it costs $0.0259 a day" in done.output
     assert "resize-image-topic-" in done.output
     assert "Make all of this, and delete it at the end? [y/N]" in done.output
@@ -57,7 +57,7 @@ def test_a_run_says_what_it_makes_and_what_it_costs_and_asks(labkit, runs, accou
 
 def test_ci_says_yes_beforehand_and_is_told_all_the_same(labkit, runs):
     done = labkit("run", *AT, "--yes")
-    assert "The whole lab makes 24 things" in done.output
+    assert "The whole lab makes 30 things" in done.output
     assert "[y/N]" not in done.output
     assert len(runs) == 1
 

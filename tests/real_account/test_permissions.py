@@ -41,6 +41,7 @@ ACTIONS = {
     "lambda:CreateFunction": ["lambda:CreateFunction", "lambda:TagResource", "iam:PassRole"],
     "lambda:CreateEventSourceMapping": ["lambda:CreateEventSourceMapping", "lambda:TagResource"],
     "iam:CreateRole": ["iam:CreateRole", "iam:TagRole"],
+    "cloudwatch:PutMetricAlarm": ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
     "logs:CreateLogGroup": ["logs:CreateLogGroup", "logs:TagResource"],
     "sts:GetCallerIdentity": [],  # needs no permission
 }
@@ -58,6 +59,10 @@ FOR_MORE = {
     "sqs:ReceiveMessage",  # looking into a queue, and sending dead letters back
     "sqs:SendMessage",
     "sqs:DeleteMessage",
+    "cloudwatch:GetMetricData",  # the figures that monitor plots, and what notebook beyond/5 looks at
+    "cloudwatch:DescribeAlarmHistory",
+    "logs:StartQuery",
+    "logs:GetQueryResults",
     "logs:FilterLogEvents",  # reading the logs
     "logs:DescribeLogStreams",
     "logs:GetLogEvents",
@@ -114,6 +119,7 @@ def test_where_aws_knows_no_narrower_resource_it_is_a_list_or_has_a_condition(ac
             assert {a.split(":")[1] for a in statement["Action"]} <= {
                 *("ListTopics", "ListQueues", "ListAllMyBuckets", "ListFunctions", "ListEventSourceMappings"),
                 *("GetAccountSettings",),
+                *("DescribeAlarms", "GetMetricData", "GetQueryResults"),
                 *("ListRoles", "DescribeLogGroups"),
                 *("GetSubscriptionAttributes", "SetSubscriptionAttributes", "Unsubscribe"),
             }

@@ -26,8 +26,8 @@ def test_the_plan_names_exactly_what_is_then_made(account, things):
 
 def test_the_plan_says_where_and_what_it_costs_used_and_forgotten(account):
     planned = plan(account.open())
-    assert planned.sentence().startswith("The whole lab makes 24 things in account 123456789012, region us-east-1.")
+    assert planned.sentence().startswith("The whole lab makes 30 things in account 123456789012, region us-east-1.")
     assert 0 < planned.lesson_usd < 0.01
-    # Three triggers at 15 receives a minute: 64,800 a day, at 0.40 US dollars a million.
-    assert planned.idle_usd_per_day == pytest.approx(0.0259, abs=0.0001)
+    # Three triggers at 15 receives a minute: 64,800 a day, at 0.40 US dollars a million; six alarms at 0.10 a month.
+    assert planned.idle_usd_per_day == pytest.approx(0.0459, abs=0.0001)
     assert "labkit clean" in planned.sentence()

@@ -70,7 +70,7 @@ def one_round(at_once, workspace, prefix):
         assert check(lab).failures() == ()
     mappings = lab.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert len([one for one in mappings if f":{prefix}" in one["FunctionArn"]]) == 3
-    assert len(inventory(lab).things) == 24
+    assert len(inventory(lab).things) == 30
     for words in at_once("clean up", prefix):
         assert words.endswith("; 0 left.")
     assert list(find_own(lab)) == []

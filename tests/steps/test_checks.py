@@ -10,7 +10,16 @@ from PIL import Image
 
 import labkit
 from labkit import settings
-from labkit.resources import Notification, Queue, QueuePolicy, Subscription, TopicPolicy, Trigger
+from labkit.resources import (
+    AgeAlarm,
+    DeadLetterAlarm,
+    Notification,
+    Queue,
+    QueuePolicy,
+    Subscription,
+    TopicPolicy,
+    Trigger,
+)
 from labkit.resources.role import POLICY_NAME, TRUST_POLICY, role_policy
 from labkit.waiting import wait_until
 
@@ -176,6 +185,28 @@ def dead_letter(lab):
     lab.client("sqs").send_message(QueueUrl=url, MessageBody="Nobody could handle me.")
     yield
     lab.client("sqs").purge_queue(QueueUrl=url)
+
+
+def no_alarm(kind):
+    @contextmanager
+    def breaker(lab):
+        kind.in_branch(lab, branch(lab)).erase()
+        yield
+        labkit.create_alarms(lab)
+
+    return breaker
+
+
+def deaf_alarm(kind):
+    @contextmanager
+    def breaker(lab):
+        one = kind.in_branch(lab, branch(lab))
+        wanted = {"AlarmName": one.name, **one.configuration}
+        lab.client("cloudwatch").put_metric_alarm(**wanted | {"Threshold": 1e6})
+        yield
+        labkit.create_alarms(lab)
+
+    return breaker
 
 
 def open_to_every_topic(lab):
@@ -452,6 +483,10 @@ BREAKERS = {
     "thumbnail-dead-letter-queue: exists": no_dead_letter_queue,
     "thumbnail-dead-letter-queue: messages are kept for": short_retention,
     "thumbnail-dead-letter-queue: dead letters": dead_letter,
+    "image-alarm-thumbnail-dead-letters: exists": no_alarm(DeadLetterAlarm),
+    "image-alarm-thumbnail-dead-letters: watches": deaf_alarm(DeadLetterAlarm),
+    "image-alarm-thumbnail-age: exists": no_alarm(AgeAlarm),
+    "image-alarm-thumbnail-age: watches": deaf_alarm(AgeAlarm),
     "thumbnail-queue: who may send": queue_attribute(Policy=open_to_every_topic),
     "thumbnail-queue: subscribed to the topic": not_subscribed,
     "thumbnail-queue: raw message delivery": subscription("RawMessageDelivery", "true", "false"),

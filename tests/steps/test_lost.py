@@ -37,13 +37,13 @@ def test_it_is_told_at_every_opening_and_in_every_kernel_until_nothing_lost_is_l
     lose(workspace)
     for _ in range(3):  # three notebooks
         lab = open_lab("local", workspace=workspace)
-        assert "was started anew and remembers nothing: 13 things of this lab are gone" in lab.notice
+        assert "was started anew and remembers nothing: 19 things of this lab are gone" in lab.notice
         assert lab.notice in str(lab)
     assert first.notice == lab.notice  # in the kernel that was there before, too
     catch_up(lab, to=1)
     again = open_lab("local", workspace=workspace)
-    assert "12 things of this lab are gone" in again.notice
-    assert "12 things of this lab are gone" in first.notice
+    assert "18 things of this lab are gone" in again.notice
+    assert "18 things of this lab are gone" in first.notice
     catch_up(again, to=2)
     for one in (first, lab, again, open_lab("local", workspace=workspace)):
         assert one.notice == ""

@@ -311,7 +311,7 @@ def test_reading_results_of_a_photo_that_is_not_there_says_so(built_lab):
 
 def test_clean_up_leaves_nothing(lab):
     do(lab, 5)
-    assert len(labkit.inventory(lab).things) == 26
+    assert len(labkit.inventory(lab).things) == 32
     receipt = labkit.clean_up(lab)
     assert receipt.left == ()
     assert receipt.sentence().endswith("0 left.")
