@@ -568,9 +568,13 @@ function render({ model, el }) {
   const watched = new MutationObserver(redraw);
   watched.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: ended.signal });
+  const fold = () => {
+    for (const one of el.closest(".jp-OutputArea")?.querySelectorAll("details.labkit-still") ?? []) one.open = false;
+  };
   let width = 0;
   const sized = new ResizeObserver(() => {
     if (el.clientWidth === width) return;
+    if (!width) fold(); // only now the view is in the page
     width = el.clientWidth;
     redraw();
   });
@@ -582,7 +586,6 @@ function render({ model, el }) {
   };
   const beating = setInterval(beat, 1000 * model.get("beat_s"));
   document.addEventListener("visibilitychange", beat, { signal: ended.signal });
-  for (const one of el.closest(".jp-OutputArea")?.querySelectorAll("details.labkit-still") ?? []) one.open = false;
   redraw();
   tell();
   answers();

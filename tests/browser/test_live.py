@@ -107,10 +107,10 @@ def test_a_photo_is_dropped_and_three_pictures_land_with_their_times(alive, keep
 def test_what_stands_where_there_is_no_script_is_folded_where_there_is_one(alive):
     page = alive()
     still = page.locator("details.labkit-still")
-    assert not still.evaluate("still => still.open")
-    still.locator("summary").click()
+    wait_until(lambda: not still.evaluate("still => still.open"), what="the widget in the page", seconds=30)
+    still.locator("> summary").click()
     assert still.locator(".labkit-map img").evaluate("image => image.complete && image.naturalWidth > 0")
-    still.locator("summary").click()
+    still.locator("> summary").click()
 
 
 def test_its_way_is_replayed_forwards_and_backwards_and_each_hop_is_said(alive):
