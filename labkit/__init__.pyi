@@ -10,7 +10,8 @@ from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
 from .insight.doctor import doctor
-from .insight.grade import grade, grade_class
+from .insight.grade import grade, grade_class, grade_folder
+from .insight.hand_in import hand_in
 from .insight.logs import read_logs, wait_for_logs
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
@@ -130,6 +131,8 @@ __all__ = [
     "gallery",
     "grade",
     "grade_class",
+    "grade_folder",
+    "hand_in",
     "inspect_package",
     "inventory",
     "last_photo",

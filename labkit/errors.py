@@ -14,6 +14,7 @@ Each carries a `code` for programs. It stays the same when the words change:
     aws-refused         AWS answered a call with an error; `aws_said` begins with AWS's own code
     bad-answer          what answered does not speak as AWS does, or its answer arrived spoilt
     bad-configuration   the AWS configuration of this machine (profile, region, variables) cannot be used
+    bad-hand-in         a file cannot be marked: it was damaged, or is something else
     bad-notebook        a file is not a notebook that can be run
     bad-option          an option, a parameter or a variable has a value that the lab cannot use
     bad-package         a deployment package cannot be built or read
@@ -243,7 +244,9 @@ def error_message(error: ClientError) -> str:
 
 
 def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
-    """What to try after a refusal, by AWS's code and words; `hints` are more by code. None where nothing is known.
+    """What to try after a refusal, by AWS's code and words; None where nothing is known.
+
+    `hints` are more, each by a code or by a part of AWS's words; the first that fits counts.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -251,7 +254,7 @@ def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
     for words_of_aws, hint in DENIALS.items():
         if words_of_aws in words:
             return hint
-    return hints.get(code) or HINTS.get(code)
+    return next((hint for said, hint in hints.items() if said == code or said in words), None) or HINTS.get(code)
 
 
 def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
@@ -306,7 +309,7 @@ def write_file(path: Path, text: str, where: str) -> None:
 def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn what AWS or boto3 refuses in the block, or in the function that this decorates, into a LabError.
 
-    It says `where`. What AWS said chooses the hint: the block's own for a code, else the one that goes with that code.
+    It says `where`. What AWS said chooses the hint: the block's own for a code or words, else the one for that code.
     """
     try:
         yield

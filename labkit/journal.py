@@ -2,11 +2,13 @@
 
 One file of JSON lines for each place and student, shared by all notebooks and the command line. A line is written
 *before* the call that makes something (`creating`) and after it (`created`), so that whatever was half made is found.
-Lines that cannot be read are told and passed over: what the others say still counts.
+Lines that cannot be read are told and passed over: what the others say still counts. Each line says who was at work,
+and carries the hash of the line before it: what was changed by hand later is seen.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from labkit.definition import Definition, check_affix
 from labkit.errors import LabError, file_error
+from labkit.maker import MAKERS, maker
 from labkit.result import counted
 
 LOCKED_S = 30  # longer than any line takes to write
@@ -76,11 +79,15 @@ class _State:
     alive: dict[tuple[str, str], Entry] = field(default_factory=dict)
     lost: dict[tuple[str, str], Entry] = field(default_factory=dict)  # gone with an embedded AWS that has stopped
     begun: list[tuple[str, str]] = field(default_factory=list)
+    makers: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # outlives an embedded AWS that has stopped
     answers: list[tuple[str, Entry]] = field(default_factory=list)  # the lab's suffix, and what was answered in it
     spoilt: list[Spoilt] = field(default_factory=list)
     lines: int = 0
     read_to: int = 0  # bytes
     ended: bool = True  # whether the last line had its newline
+    last: bytes = b""  # the last line, for the hash of it in the next one
+    chained: bool = False  # whether a line carried such a hash; an older version wrote none
+    loose: list[int] = field(default_factory=list)  # the numbers of lines that do not follow the one before them
 
     def take(self, line: Mapping[str, Any]) -> None:
         """Follow one line."""
@@ -95,6 +102,8 @@ class _State:
                 self.opened = None
                 self.alive.clear()
                 self.lost.clear()
+                self.makers.clear()
+                self.loose.clear()
                 self.spoilt.clear()  # the lab that they spoke of is gone
             case "deleted":
                 key = (line["kind"], line["name"])
@@ -117,6 +126,8 @@ class _State:
         self.opened = Opened(line["suffix"], instance, line.get("definition", {}))
         self.alive.clear()
         self.lost.clear()
+        self.makers.clear()
+        self.loose.clear()
 
     def _restart(self, instance: str | None) -> None:
         assert self.opened is not None
@@ -132,6 +143,7 @@ class _State:
         known = self.alive.get(key)
         if event == "creating":
             self.begun.append(key)
+            self.makers.setdefault(key, []).append(line.get("by", ""))
             self.alive.pop(key, None)
         # Made once, it stays made: an idempotent call that is begun again does not unmake it.
         made = known is not None and known.state == "created"
@@ -220,6 +232,20 @@ class Journal:
         """Kind and name of whatever this lab has begun to make, in that order, as often as it was begun."""
         return tuple(self._state().begun)
 
+    def makers(self, kind: str | None = None) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Who has begun to make each thing of this lab, in that order, by kind and name, also what is gone by now.
+
+        An empty text stands for a line of a version that did not say. What was found in AWS is not in it.
+        """
+        return {key: tuple(by) for key, by in self._state().makers.items() if kind in (None, key[0])}
+
+    def loose(self) -> tuple[int, ...]:
+        """The numbers of the lines, in the file, that do not carry the hash of the line before them.
+
+        None in a file that only this package has written; one that a crash tore off is no reason for any.
+        """
+        return tuple(self._state().loose)
+
     def answered(self, kind: str, name: str, **facts: str) -> None:
         """Write down what a person answered, of what kind (exercise, choice, quiz, hint), and whether that is right."""
         with self.locked():  # also once the lab is cleaned up: the last questions come after that
@@ -277,10 +303,14 @@ class Journal:
 
     def _append(self, line: dict[str, Any]) -> None:
         """Write a line, whole or not at all, and wait until the disk has it."""
-        text = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line})
         with self.path.open("ab+", buffering=0) as file:  # a buffer would try again what the disk has refused
-            end = file.tell()
-            if end and not self._ends_with_newline(file):
+            end, read_to = file.tell(), self._state().read_to
+            file.seek(read_to)
+            torn = file.read(end - read_to)
+            before = _hash(torn or self._read.last)
+            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+            text = json.dumps({"time": moment, **line, "by": maker(), "after": before})
+            if torn or not self._read.ended:
                 text = "\n" + text  # a crash tore the last line: leave it, and begin a new one
             rest = f"{text}\n".encode()
             try:
@@ -290,11 +320,6 @@ class Journal:
             except OSError:
                 file.truncate(end)  # a disk that is full takes half a line
                 raise
-
-    @staticmethod
-    def _ends_with_newline(file: Any) -> bool:
-        file.seek(-1, os.SEEK_END)
-        return bool(file.read(1) == NEWLINE)
 
     def _state(self) -> _State:
         """What the file says by now; only what was added since the last question is read."""
@@ -331,8 +356,16 @@ class Journal:
             state.lines, state.ended = state.lines + 1, whole
             if line is not None:
                 state.take(line)
+                if state.chained and line.get("after") != _hash(state.last):
+                    state.loose.append(state.lines)
+                state.chained = state.chained or "after" in line
+            state.last = raw.rstrip(NEWLINE)
             if reason:
                 state.spoilt.append(Spoilt(state.lines, reason))
+
+
+def _hash(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()[:32]
 
 
 def _line(raw: bytes) -> tuple[dict[str, Any] | None, str]:
@@ -371,6 +404,8 @@ def _fits(member: str, line: Mapping[str, Any]) -> bool:
             return isinstance(value, dict) and all(isinstance(fact, str | None) for fact in value.values())
         case "definition":
             return isinstance(value, dict)
+        case "by":
+            return isinstance(value, str) and value in MAKERS
     return True
 
 

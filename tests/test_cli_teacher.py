@@ -38,18 +38,27 @@ def test_export_prints_the_template_or_writes_it(labkit, tmp_path):
 def test_grade_marks_this_lab(labkit, tmp_path):
     done = labkit("grade", "--out", tmp_path)
     assert done.exit_code == 0
-    assert done.output.startswith("built: 100 of 100, 0 lines failed")
+    assert done.output.startswith("built: 10 of 100 (built-image-lab-")  # all of it was caught up with
     with (tmp_path / "grades.csv").open(encoding="utf-8") as file:
-        assert [(row["student"], row["score"]) for row in csv.DictReader(file)] == [("built", "100")]
+        assert [(row["student"], row["score"]) for row in csv.DictReader(file)] == [("built", "10")]
+    assert (tmp_path / "built.html").exists()
 
 
 def test_grade_marks_the_students_that_are_named(labkit, tmp_path):
     done = labkit("grade", "--student", "built-", "--student", "eve-")
-    assert done.output.startswith("2 labs, 1 of them whole.")
+    assert done.output.startswith("2 labs, 0 of them with full marks, 0 not marked.")
 
 
-def test_grade_says_what_is_wrong_with_a_folder_of_journals(labkit, tmp_path):
-    done = labkit("grade", "--journals", tmp_path / "nowhere")
+def test_a_hand_in_is_written_and_marked(labkit, tmp_path):
+    done = labkit("hand-in", "--out", tmp_path, "--name", "Bea", "--email", "bea@example.org", "--json")
+    path = json.loads(done.output)["path"]
+    assert path.startswith(str(tmp_path))
+    (sheet,) = json.loads(labkit("grade", tmp_path, "--json").output)
+    assert (sheet["student"], sheet["email"], sheet["score"]) == ("Bea", "bea@example.org", 10)
+
+
+def test_grade_says_what_is_wrong_with_a_folder(labkit, tmp_path):
+    done = labkit("grade", tmp_path / "nowhere")
     assert done.exit_code == 1
     assert "There is no folder" in done.output
     assert "Traceback" not in done.output

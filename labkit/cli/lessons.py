@@ -118,14 +118,33 @@ def students(folder: Path, as_json: bool) -> None:
     report(make_student_notebooks(find_workspace() / "notebooks", folder), as_json=as_json)
 
 
+@click.command("hand-in")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="Default: this folder.")
+@click.option("--name", default="", help="Your name, as the teacher's list has it; else the lab's prefix.")
+@click.option("--id", "student_id", default="", help="Your number in that list.")
+@click.option("--email", default="", help="Your e-mail address in that list.")
+@json_option
+@lab_options
+def hand_in(out: Path, name: str, student_id: str, email: str, as_json: bool, **at: Any) -> None:
+    """Write one file for the teacher, with all that shows what you did.
+
+    Do it while the lab stands: before `labkit clean`, and before the embedded AWS is stopped.
+    """
+    from labkit.insight.hand_in import hand_in as write
+
+    report(write(opened(at), out, name=name, student_id=student_id, email=email), as_json=as_json)
+
+
 @click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option("--class", "whole_class", is_flag=True, help="All labs of this account and region, found by their tags.")
 @click.option("--student", "prefixes", multiple=True, metavar="PREFIX", help="Only this student's lab; repeatable.")
-@click.option("--journals", type=click.Path(path_type=Path), help="The labs of the journals in this folder.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write grades.json and grades.csv here.")
+@click.option("--journals", type=click.Path(path_type=Path), help="The same as FOLDER.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write JSON, CSV and pages here.")
 @json_option
 @lab_options
 def grade(
+    folder: Path | None,
     whole_class: bool,
     prefixes: tuple[str, ...],
     journals: Path | None,
@@ -133,19 +152,27 @@ def grade(
     as_json: bool,
     **at: Any,
 ) -> None:
-    """Mark this lab, or a class's labs, with reasons."""
-    from labkit.insight.grade import ClassSheet, grade_class
-    from labkit.insight.grade import grade as mark
+    """Mark this lab, a class's labs, or a FOLDER of what was handed in, with reasons.
 
-    lab = opened(at)
-    of_many = whole_class or prefixes or journals
-    sheets = grade_class(lab, prefixes=prefixes, journals=journals) if of_many else ClassSheet((mark(lab),))
+    In the folder may be files of `labkit hand-in`, and journals of labs in an account that the options name.
+    """
+    from labkit.insight.grade import grade as mark
+    from labkit.insight.grade import grade_class, grade_folder
+    from labkit.insight.marks import ClassSheet
+
+    folder = folder or journals
+    if folder:
+        sheets = grade_folder(folder, lambda: opened(at))
+    elif whole_class or prefixes:
+        sheets = grade_class(opened(at), prefixes=prefixes)
+    else:
+        sheets = ClassSheet((mark(opened(at)),))
     if as_json:
         say_json(sheets.as_data()["sheets"])
     else:
-        say(sheets if of_many else sheets.sheets[0])
+        say(sheets if folder or whole_class or prefixes else sheets.sheets[0])
     if out is not None:
         say("\nWritten: " + ", ".join(map(str, sheets.write(out))), err=as_json)
 
 
-COMMANDS = (run, start, students, grade)
+COMMANDS = (run, start, students, hand_in, grade)

@@ -112,8 +112,8 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     """Upload one photo many times under different keys, look at the queues until every result is there.
 
     The photos go to `ingest/burst-<time>/`. Triggers that are being changed are waited for. Returns the Burst with the
-    logs of its invocations. Raises LabError, also for less than two photos, and if not all results came within
-    `seconds`.
+    logs of its invocations. Raises LabError, also for less than two photos, if not all results came within `seconds`,
+    and if the account runs so few functions at once that good photos would be moved to the dead-letter queues.
     """
     if photos < LEAST:
         raise LabError(
@@ -124,6 +124,7 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
         )
     look_at(Path(photo))
     s3, bucket, data = lab.client("s3"), require_bucket(lab), Path(photo).read_bytes()
+    _refuse_too_small_account(lab)
     for trigger in Trigger.of(lab):
         _wait_until_enabled(trigger)
     began, clock = datetime.now(UTC), time.monotonic()
@@ -182,8 +183,27 @@ def _wait_until_enabled(trigger: Trigger) -> None:
         trigger.wait_until_enabled(found["UUID"])
 
 
-def _limit(lab: Lab) -> str:
+def _refuse_too_small_account(lab: Lab) -> None:
+    """A trigger cannot be held to less than AWS's least; what Lambda turns away too often is a dead letter."""
     at = lab.definition
+    if not at.concurrency_suffices:
+        raise LabError(
+            f"The account runs {at.concurrency} functions at once, and {len(lab.branches)} triggers start at least "
+            f"{at.max_concurrency} each: Lambda would turn good photos away, until they are moved to the dead-letter "
+            "queues.",
+            where="sending a burst of photos",
+            hint="Upload photos one by one. In AWS's console, *Service Quotas*, *AWS Lambda*, *Concurrent executions* "
+            "asks for more; on the embedded AWS a burst needs no leave.",
+        )
+
+
+def _limit(lab: Lab) -> str:
+    """What the account's limits have to do with how fast it went."""
+    at = lab.definition
+    if at.where == "aws" and at.concurrency is None:
+        return (
+            "How many functions the account runs at once was not told: if it is as few as ten, look for dead letters."
+        )
     if at.max_concurrency is None:
         return ""
     return (

@@ -6,7 +6,7 @@ where a photo got stuck, from the doctor's findings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,14 +15,15 @@ from labkit.insight.trace import Attempt, Branch, Trace
 from labkit.resources.judgement import BROKEN
 from labkit.result import Result, counted
 
+FAILED, DEAD = "invocations", "dead letters"  # hops of the doctor's
 # Where on the map each hop of the doctor's is.
 PARTS = {
     "key": "ingest folder",
     "photo": "ingest folder",
     "notification": "event notification",
     "log group": "logs",
-    "invocations": "function",
-    "dead letters": "dead-letter queue",
+    FAILED: "function",
+    DEAD: "dead-letter queue",
     "result": "results",
 }
 
@@ -62,17 +63,20 @@ def facts_of(trace: Trace) -> tuple[Fact, ...]:
     return tuple(sorted(facts, key=lambda fact: fact.ms))
 
 
-def stops_of(diagnosis: Diagnosis, ms: float) -> tuple[Fact, ...]:
+def stops_of(diagnosis: Diagnosis, ms: float, dead: Collection[str] = ()) -> tuple[Fact, ...]:
     """Where the photo got no further by the doctor's findings: the first broken hop of all, or of each branch.
 
-    They stand after all else that is known of it, at `ms`: when a photo stops, nobody writes down the time.
+    `dead` names branches in which nothing waits any more, and letters are dead: what failed there ended among them. A
+    stop stands after all else that is known of the photo, at `ms`: when it stops, nobody writes down the time.
     """
     stops: dict[str, Fact] = {}
     for hop in diagnosis.in_state(BROKEN):
         if "" in stops:
             break  # what all branches share is broken: nothing got as far as the branches
-        said = " ".join(filter(None, (f"Stopped at the {hop.title}: {hop.evidence}", hop.fix)))
-        part = PARTS.get(hop.name, hop.name)
+        part, where = PARTS.get(hop.name, hop.name), f"Stopped at the {hop.title}:"
+        if hop.name == FAILED and hop.function in dead:
+            part, where = PARTS[DEAD], f"Moved to the dead-letter queue of {hop.function}:"
+        said = " ".join(filter(None, (where, hop.evidence, hop.fix)))
         stops.setdefault(hop.function, Fact(part, hop.function, ms, said, STOPPED_HERE, bad=True))
     return tuple(stops.values())
 

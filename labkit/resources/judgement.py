@@ -25,13 +25,14 @@ class Line(Check):
 
     `hop` is where on a photo's way it lies, `branch` the branch (empty for what all share), `fix` what helps, in words;
     `call` is empty where only a person can do it. `consequence` is true if it only follows from something else that is
-    missing.
+    missing, `hole` if it lets someone in, or lets someone do more, who should not.
     """
 
     hop: str = ""
     branch: str = ""
     fix: str = ""
     consequence: bool = False
+    hole: bool = False
 
 
 def worst(lines: Iterable[Line]) -> Verdict:
@@ -75,6 +76,7 @@ class About:
         fix: str = "",
         call: str = "",
         consequence: bool = False,
+        hole: bool = False,
     ) -> Line:
         """A line that passes, with `works` as its evidence, or has the verdict `otherwise` with evidence, fix, call."""
         if passed:
@@ -95,6 +97,7 @@ class About:
             self.branch,
             fix or hint,
             consequence,
+            hole,
         )
 
     def equal(self, subject: str, expected: object, found: object, **more: Any) -> Line:

@@ -101,6 +101,7 @@ class QueuePolicy(Resource):
             fix="Set the policy of step 2.",
             call=call,
             consequence=queue is None,
+            hole=verdict == RISKY,
         )
 
     def _stranger(self, found: Mapping[str, Any]) -> str:

@@ -127,6 +127,7 @@ class TopicPolicy(Resource):
                 hint="allow_s3_to_publish(lab) sets the topic's policy.",
                 evidence=evidence,
                 works="S3 may publish for this bucket." if for_s3 else "",
+                hole=verdict == RISKY,
                 fix="Set the policy of step 3.",
                 call="allow_s3_to_publish(lab)",
                 consequence=topic is None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,7 +56,8 @@ class Inbox:
         """`expect` is told the key and the little picture of what goes in, `changed` that `files` are others."""
         self.lab = lab
         self._expect, self._changed = expect, changed
-        self._folder = tempfile.TemporaryDirectory(prefix="labkit-")
+        self._folder = Path(tempfile.mkdtemp(prefix="labkit-"))
+        self._take_away = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._files: dict[str, Incoming] = {}
         self._lock = threading.RLock()
         self._uploads = ThreadPoolExecutor(1, "labkit-upload")
@@ -84,12 +87,12 @@ class Inbox:
     def close(self) -> None:
         """Take away what was kept."""
         self._uploads.shutdown()
-        self._folder.cleanup()
+        self._take_away()
 
     def _begin(self, id_: str, name: str, size: int) -> None:
         file = Incoming(id_, name.lstrip("/"), size)
         with self._lock:
-            file.path = Path(self._folder.name) / f"{len(self._files)}-{id(file):x}.jpg"
+            file.path = self._folder / f"{len(self._files)}-{id(file):x}.jpg"
             self._files[id_] = file
         if size > pictures.MOST_BYTES:  # refused before any of it is sent
             said = f"{file.name} has {size:,} bytes; the functions take {pictures.MOST_BYTES:,}."

@@ -20,10 +20,10 @@ button,select{font:inherit;color:var(--ink);background:var(--card);border:1px so
 button:disabled{opacity:.5;cursor:default}
 :focus-visible{outline:3px solid var(--new);outline-offset:2px}
 .map{position:relative}.map>svg{display:block;width:100%;height:auto}
-.zone{position:absolute;background:none;border:2px dashed var(--new);border-radius:8px;padding:0}
+.zone{position:absolute;background:none;border:0;border-radius:6px;padding:0}
+.zone:hover,.over .zone{background:color-mix(in srgb,var(--new) 22%,transparent)}
 .zone span{position:absolute;bottom:100%;left:8px;background:var(--new);color:var(--sheet);font-weight:600;
   font-size:13px;line-height:1;padding:4px 8px;border-radius:4px 4px 0 0;white-space:nowrap}
-.over .zone{background:color-mix(in srgb,var(--new) 25%,transparent);border-style:solid}
 .row{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;margin:6px 0}
 .soft{color:var(--soft);font-size:13px}
 .files{list-style:none;margin:6px 0;padding:0}
@@ -31,11 +31,12 @@ button:disabled{opacity:.5;cursor:default}
 .files li.coming{border-color:var(--new)}
 .photos{min-height:44px}.photos button{display:flex;align-items:center;gap:6px;text-align:left}
 .photos button[aria-pressed=true]{border-color:var(--new);box-shadow:inset 0 0 0 1px var(--new)}
-.photos img{max-width:34px;max-height:34px}
+.photos img{max-width:34px;max-height:34px}.photos .name{max-width:160px;overflow:hidden;text-overflow:ellipsis;
+  white-space:nowrap;}
 .bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
 .time{flex:1 1 220px;min-width:120px;accent-color:var(--new)}
 .said{min-height:1.45em;margin:4px 0;font-weight:600}
-.results{display:flex;flex-wrap:wrap;gap:10px 24px;align-items:end;margin:8px 0}
+.results{display:flex;flex-wrap:wrap;gap:10px 24px;align-items:start;margin:8px 0}
 .results figure{margin:0;font-size:13px}.results img{display:block;margin-bottom:3px}
 figcaption{overflow-wrap:anywhere;max-width:230px}
 ol{margin:4px 0;padding-left:2.2em}
@@ -44,7 +45,7 @@ ol{margin:4px 0;padding-left:2.2em}
 .pill{fill:var(--new)}.pill.of-bad{fill:var(--bad)}
 text.in-pill{fill:var(--sheet);font-weight:600}
 .edge{fill:var(--sheet);stroke:var(--new);stroke-width:2}.dot{fill:var(--new)}
-@media(forced-colors:active){.zone{border-color:LinkText}}
+.hollow{fill:none;stroke:var(--new);stroke-width:2;stroke-dasharray:5 4}
 @media print{.zone,.row,.files{display:none}}
 `;
 
@@ -219,11 +220,12 @@ function render({ model, el }) {
     svg.setAttribute("aria-label", alt);
     svg.innerHTML = form.shapes; // of the lab's own drawing, which escapes what it writes
     draw(svg, "title", {}, title);
-    overlay = draw(svg, "g", {});
     map.replaceChildren(svg, zone); // what is measured below has to be in the page
     const card = svg.querySelector("rect.frame.s3"); // the first one, of the bucket as photos go in
     const [left, top, wide, high] = ["x", "y", "width", "height"].map((name) => Number(card?.getAttribute(name)));
     zone.hidden = !card;
+    if (card) draw(svg, "rect", { x: left, y: top, width: wide, height: high, rx: 6, class: "hollow" });
+    overlay = draw(svg, "g", {});
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(zone.style, { left: share(left, form.width), top: share(top, form.height), width: share(wide, form.width), height: share(high, form.height) });
     depths();
@@ -454,7 +456,7 @@ function render({ model, el }) {
         const picture = model.get("littles")[one.id];
         const image = picture ? [make("img", { src: picture, alt: "" })] : [];
         const state = make("span", { text: one.state, cls: one.state === "stopped" ? "bad" : one.state === "through" ? "good" : "soft" });
-        return make("button", { "aria-pressed": one.id === chosen, onclick: () => choose(one.id) }, ...image, make("span", { text: one.key.replace(/^ingest\//, "") }), state);
+        return make("button", { "aria-pressed": one.id === chosen, onclick: () => choose(one.id) }, ...image, make("span", { cls: "name", title: one.key, text: one.key.replace(/^ingest\//, "") }), state);
       }),
     );
     photos.children[focused]?.focus();

@@ -184,18 +184,21 @@ class LiveWidget(anywidget.AnyWidget):
         self.look_on()
 
     def _look_on(self) -> None:
-        while not self.pulse.lost:
-            self.look()
-            self._pause(self.watch.pace.busy_s if self.seen.get("busy") else self.watch.pace.idle_s)
-
-    def _pause(self, seconds: float) -> None:
-        """Wait so long, or until this kernel has done something to the lab."""
         calls = self.lab.connection.calls
-        before = calls.total
-        while seconds > 0 and not self._nudge.wait(min(seconds, NUDGED_WITHIN_S)):
+        while not self.pulse.lost:
+            before = calls.total
+            self.look()
+            self._pause(self.watch.pace.busy_s if self.seen.get("busy") else self.watch.pace.idle_s, before)
+
+    def _pause(self, seconds: float, before: int) -> None:
+        """Wait so long or, while nothing is under way, until this kernel has called AWS since it had so many calls."""
+        calls = self.lab.connection.calls
+        shortest = self.watch.pace.busy_s  # a cell that calls AWS without end is looked at no more often
+        nudged = self._nudge.wait(min(seconds, shortest))
+        seconds -= shortest
+        while seconds > 0 and not nudged and calls.total == before:
+            nudged = self._nudge.wait(min(seconds, NUDGED_WITHIN_S))
             seconds -= NUDGED_WITHIN_S
-            if calls.total != before:
-                break
         self._nudge.clear()
 
     def _redraw(self, view: View) -> None:

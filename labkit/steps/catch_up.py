@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from labkit.errors import LabError
 from labkit.lab import Lab
+from labkit.maker import CATCH_UP, made_by
 from labkit.progress import progress
 from labkit.result import Result, counted
 from labkit.samples import sample
@@ -73,6 +74,7 @@ def catch_up(lab: Lab, *, to: int) -> CaughtUp:
     if to not in STEPS:
         raise LabError(f"There is no step {to} to catch up to.", hint=f"Use 1 to {max(STEPS)}.", code="bad-option")
     before = len(lab.journal.begun())
-    for make in progress([make for step in range(1, to + 1) for make in STEPS[step]], what=f"steps 1 to {to}"):
-        make(lab)
+    with made_by(CATCH_UP):
+        for make in progress([make for step in range(1, to + 1) for make in STEPS[step]], what=f"steps 1 to {to}"):
+            make(lab)
     return CaughtUp(to, tuple(dict.fromkeys(lab.journal.begun()[before:])))

@@ -94,7 +94,7 @@ def create_ingest_folder(lab: Lab) -> Folder:
     folder = Photo(lab, INGEST_FOLDER, facts={"bucket": bucket.name})
     if bucket.object_versions(INGEST_FOLDER):
         return Folder(bucket.name, INGEST_FOLDER, made=False)
-    with folder.journaled_create():
+    with folder.journaled_create(bucket.refusals):
         lab.client("s3").put_object(Bucket=bucket.name, Key=INGEST_FOLDER, Tagging=urlencode(lab.definition.tags))
     lab.journal.created(*folder.key, **folder.facts)
     return Folder(bucket.name, INGEST_FOLDER, made=True)
@@ -122,7 +122,7 @@ def upload_photo(lab: Lab, photo: str | Path, *, name: str | None = None) -> Upl
     expected = tuple(branch.result_key(key) for branch in lab.branches)
     refuse_foreign_objects(bucket, record)
     lab.journal.creating(*record.key, **record.facts)
-    with aws_errors(f"uploading {path.name}"):
+    with aws_errors(f"uploading {path.name}", bucket.refusals):
         sent = {"ContentType": CONTENT_TYPE, "Tagging": urlencode(lab.definition.tags)}
         with path.open("rb") as file:  # upload_file would hide AWS's own error in one of boto3's
             s3.upload_fileobj(file, bucket.name, key, ExtraArgs=sent)

@@ -75,7 +75,11 @@ def test_tracebacks_name_the_code_as_lambda_does(aws):
         '  File "/var/task/fn.py", line 3, in handler\n    helper.fail()\n',
         "  File \"/var/task/helper.py\", line 2, in fail\n    raise KeyError('x')\n",
     ]
-    assert 'File "/var/task/helper.py", line 2, in fail' in base64.b64decode(response["LogResult"]).decode()
+    log = base64.b64decode(response["LogResult"]).decode().splitlines()
+    end = next(number for number, line in enumerate(log) if line.startswith("END RequestId: "))
+    indented = "\u00a0\u00a0"  # CloudWatch would cut plain blanks
+    assert log[end - 2] == f'{indented}File "/var/task/helper.py", line 2, in fail'
+    assert log[end - 1] == f"{indented}{indented}raise KeyError('x')"
 
 
 def test_a_function_that_never_stops_printing_is_stopped(servers):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from labkit.definition import Definition
 from labkit.errors import LabError
 from labkit.journal import Entry, Journal, Opened, Spoilt, in_words
+from labkit.maker import made_by
 
 FIRST = Definition("abcde").as_data()
 
@@ -186,6 +187,50 @@ def test_who_cleans_up_after_another_has_does_not_close_the_lab_that_came_after(
     journal.close()
     assert next_one.opened().suffix == "fghij"
     assert next_one.find("topic", "news")
+
+
+def test_each_line_says_who_was_at_work(journal, monkeypatch):
+    journal.creating("topic", "news")
+    with made_by("catch_up"):
+        journal.creating("queue", "letters")
+        journal.created("queue", "letters")
+    monkeypatch.setenv("LABKIT_HEADLESS", "1")
+    journal.creating("queue", "letters")
+    assert journal.makers() == {("topic", "news"): ("program",), ("queue", "letters"): ("catch_up", "run")}
+    assert journal.makers("topic") == {("topic", "news"): ("program",)}
+
+
+def test_who_made_what_outlives_an_embedded_aws_and_not_the_lab(journal):
+    journal.creating("topic", "news")
+    assert opened(journal.path, instance="second").makers() == {("topic", "news"): ("program",)}
+    opened(journal.path, instance="second").close()
+    assert opened(journal.path, "fghij", definition=Definition("fghij").as_data()).makers() == {}
+
+
+def test_a_line_that_was_changed_or_taken_out_is_seen(journal):
+    for name in ("one", "two", "three"):
+        journal.creating("queue", name)
+    lines = journal.path.read_text().splitlines(keepends=True)
+    assert journal.loose() == ()
+    for changed in ([*lines[:2], *lines[3:]], [*lines[:2], lines[2].replace("two", "too"), *lines[3:]]):
+        journal.path.write_text("".join(changed))
+        assert Journal(journal.path).loose() == (len(changed),)
+
+
+def test_a_line_torn_by_a_crash_is_no_line_that_was_changed(journal):
+    journal.creating("queue", "one")
+    with journal.path.open("a") as file:
+        file.write('{"event": "creating", "kind": "que')
+    journal.creating("queue", "two")
+    opened(journal.path).creating("queue", "three")
+    assert Journal(journal.path).loose() == ()
+
+
+def test_a_journal_of_a_version_without_hashes_goes_on_with_them(journal):
+    old = {"time": "2026-01-01T00:00:00+00:00", "event": "opened", "suffix": "abcde", "instance": "first"}
+    journal.path.write_text(json.dumps({**old, "definition": FIRST}) + "\n")
+    opened(journal.path).creating("topic", "news")
+    assert Journal(journal.path).loose() == ()
 
 
 def test_every_line_is_json_with_a_time(journal):

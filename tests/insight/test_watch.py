@@ -67,6 +67,27 @@ def test_a_photo_stops_where_the_doctor_says(watched):
     assert len(passage.results) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_what_no_function_can_read_ends_among_the_dead_letters_with_the_reason(new_lab):
+    lab = new_lab(function_timeout_s=1)  # five receives take half a minute
+    catch_up(lab, to=4)
+    watch = Watch(lab)
+    watch.look()
+    torn = sample("friends.jpg").read_bytes()[:90_000]
+    lab.client("s3").put_object(Bucket=lab.definition.bucket_name, Key="ingest/torn.jpg", Body=torn)
+
+    def all_dead():
+        facts = [fact for one in watch.look().passages for fact in one.facts if fact.part == "dead-letter queue"]
+        return facts if len(facts) == len(lab.branches) else None
+
+    stops = wait_until(all_dead, what="the dead letters", seconds=120)
+    for branch, stop in zip(lab.branches, stops, strict=True):
+        assert (stop.branch, stop.short, stop.bad) == (branch.name, STOPPED_HERE, True)
+        assert stop.said.startswith(f"Moved to the dead-letter queue of {branch.name}: Invocation")
+        assert "ingest/torn.jpg: The image is cut off or corrupt" in stop.said
+
+
 @pytest.mark.timeout(120)
 def test_of_many_photos_a_few_are_followed_and_all_are_counted(watched):
     lab, watch = watched

@@ -63,6 +63,9 @@ def error_answer(error: AwsError, service: str, environ: dict[str, Any]) -> Answ
         kind = _SQS_TYPES.get(kind, kind.removeprefix("AWS.SimpleQueueService."))
         fault = "Receiver" if error.status >= 500 else "Sender"
         headers.append(("x-amzn-query-error", f"{error.code};{fault}"))
+    if service == "monitoring":
+        kind = _CLOUDWATCH_TYPES.get(kind, kind)
+        headers.append(("x-amzn-query-error", f"{error.code};{'Receiver' if error.status >= 500 else 'Sender'}"))
     return Answer(error.status, headers, json.dumps({"__type": kind, "message": error.message}).encode())
 
 
@@ -73,6 +76,17 @@ _SQS_TYPES = {
     "InvalidParameterValue": "InvalidParameterValueException",
     "MissingParameter": "MissingRequiredParameterException",
     "QueueAlreadyExists": "QueueNameExists",
+}
+
+
+# CloudWatch, too: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
+_CLOUDWATCH_TYPES = {
+    "InvalidFormat": "InvalidFormatFault",
+    "InvalidParameterCombination": "InvalidParameterCombinationException",
+    "InvalidParameterInput": "DashboardInvalidInputError",
+    "InvalidParameterValue": "InvalidParameterValueException",
+    "MissingParameter": "MissingRequiredParameterException",
+    "ValidationError": "ValidationException",
 }
 
 

@@ -6,6 +6,7 @@ https://smithy.io/2.0/aws/protocols/index.html
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Operation:
 @cache
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, read when it is first needed."""
-    return get_service_model(service)
+    return get_service_model({"monitoring": "cloudwatch"}.get(service, service))
 
 
 @cache
@@ -184,8 +185,10 @@ def _no_such_path(service: str, environ: dict[str, Any]) -> str:
 def _json_object(environ: dict[str, Any]) -> dict[str, Any]:
     body = environ["wsgi.input"].getvalue()
     try:
+        if environ.get("HTTP_CONTENT_ENCODING") == "gzip":  # boto3 packs a large PutMetricData
+            body = gzip.decompress(body)
         members = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError, EOFError) as error:
         raise AwsError("SerializationException", f"Could not parse request body into json: {error}") from error
     if not isinstance(members, dict):
         raise AwsError("SerializationException", "Could not parse request body into json: an object is expected.")

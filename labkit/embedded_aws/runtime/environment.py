@@ -52,6 +52,7 @@ class Spec:
     log_group: str
     log_format: str = "Text"
     log_level: str | None = None
+    initialization: str = "on-demand"  # or provisioned-concurrency
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.model import check_model
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.services import (
+    cloudwatch_checks,
     iam_checks,
     lambda_checks,
     logs_checks,
@@ -22,6 +23,7 @@ _LIMITS: dict[str, dict[str, Callable[[Operation], None]]] = {
     "iam": iam_checks.CHECKS,
     "lambda": lambda_checks.CHECKS,
     "logs": logs_checks.CHECKS,
+    "monitoring": cloudwatch_checks.CHECKS,
     "s3": s3_checks.CHECKS,
     "sns": sns_checks.CHECKS,
     "sqs": sqs_checks.CHECKS,

@@ -180,6 +180,8 @@ class Poller:
         window = self._mapping.max_batch_window
         if not window:
             return queue.receive(self._mapping.batch_size, 0, visibility)
+        if self._collecting.locked():
+            queue.wake_everyone()  # the one that collects may sleep: the message has woken this thread
         with self._collecting:  # two threads that collect at once would each fill half a batch
             messages = queue.receive(self._mapping.batch_size, 0, visibility)
             closes = time.monotonic() + window

@@ -65,7 +65,9 @@ class AliasResponses(LambdaRequests):
         alias = self._alias("Alias not found")
         if (revision := self.asked.get("RevisionId")) and revision != alias.revision_id:
             raise AwsError("PreconditionFailedException", _STALE, 412)
-        return answer(self._changed(alias).shown())
+        shown = self._changed(alias).shown()
+        self.backend.provide(self.named.name)  # what is provisioned goes along
+        return answer(shown)
 
     def get_alias(self) -> TYPE_RESPONSE:
         """GetAlias."""
@@ -73,7 +75,10 @@ class AliasResponses(LambdaRequests):
 
     def delete_alias(self) -> TYPE_RESPONSE:
         """DeleteAlias; one that is not there may be deleted."""
-        self._aliases().pop(self.asked.get("Name"), None)
+        name = self.asked.get("Name")
+        self._aliases().pop(name, None)
+        self.function(FunctionName(self.named.name)).provisioned.pop(name, None)
+        self.backend.provide(self.named.name)
         return answer(None, 204)
 
     def list_aliases(self) -> str:  # type: ignore[override]  # moto has no pages

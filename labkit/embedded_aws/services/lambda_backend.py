@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import InvalidParameterValueException
+from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
@@ -55,13 +56,11 @@ class LambdaBackend(models.LambdaBackend):
         _check_role(spec["Role"])
         name = read_name(spec["FunctionName"]).name
         self._unpack(name, spec["Code"])
-        function = super().create_function(spec | {"FunctionName": name, "Publish": False})
-        function.code.pop("ZipFile", None)  # the bytes are in code_bytes
-        return function
+        return super().create_function(spec | {"FunctionName": name, "Publish": False})
 
     def _unpack(self, name: str, code: dict[str, Any]) -> None:
         """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does."""
-        sent = self._code_bytes(code)
+        sent = self.code_bytes(code)
         if "ZipFile" in code:
             _check_size(sent)
         try:
@@ -69,7 +68,8 @@ class LambdaBackend(models.LambdaBackend):
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
 
-    def _code_bytes(self, code: dict[str, Any]) -> bytes:
+    def code_bytes(self, code: dict[str, Any]) -> bytes:
+        """Return a zip as it was sent, or from S3, in the version that is asked for; raises as Lambda refuses it."""
         if "ZipFile" in code:
             return base64.b64decode(code["ZipFile"])
         try:
@@ -84,12 +84,12 @@ class LambdaBackend(models.LambdaBackend):
 
     def publish_layer_version(self, spec: dict[str, Any]) -> models.LayerVersion:
         """Publish a layer when its zip is what Lambda accepts."""
-        content = self._code_bytes(spec["Content"])
+        content = self.code_bytes(spec["Content"])
         try:
             check_zip(content)
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
-        return super().publish_layer_version(spec)
+        return super().publish_layer_version(spec | {"Content": {"ZipFile": base64.b64encode(content).decode()}})
 
     def get_function(self, function_name_or_arn: str, qualifier: str | None = None) -> Function:
         """Return the function, its version or alias; raises UnknownFunctionException."""
@@ -107,7 +107,6 @@ class LambdaBackend(models.LambdaBackend):
         if architectures := body.get("Architectures"):
             function.architectures = architectures
         updated = function.update_function_code(body)
-        function.code.pop("ZipFile", None)
         self.pool.retire(function.function_name)
         if body.get("Publish"):
             published = self.publish_version(function.function_name)
@@ -131,8 +130,31 @@ class LambdaBackend(models.LambdaBackend):
 
     def delete_function(self, function_name: str, qualifier: str | None = None) -> None:
         """Delete the function or a version of it, and end its environments."""
+        name = read_name(function_name).name
+        if qualifier is not None:
+            self.get_function(name).provisioned.pop(qualifier, None)
         super().delete_function(function_name, qualifier)
-        self.pool.retire(read_name(function_name).name)
+        self.pool.retire(name)
+        self.provide(name)
+
+    def provide(self, name: str) -> None:
+        """Keep ready what a function's provisioned concurrency says, and nothing else."""
+        wanted = {}
+        for qualifier, config in self.get_function(name).provisioned.items() if name in self.function_names else ():
+            with contextlib.suppress(UnknownFunctionException):  # an alias of a version that is gone
+                version = self.get_function(name, qualifier)
+                wanted[version.function_arn] = version, config.wanted
+        self.pool.provide(name, wanted)
+
+    @property
+    def unreserved_concurrency(self) -> int:
+        """How many invocations are left for the functions that have reserved and provisioned nothing."""
+        left, _ = limits.UNRESERVED_CONCURRENCY
+        functions: list[Any] = list(self.list_functions())
+        for function in functions:
+            provisioned = sum(config.wanted for config in function.provisioned.values())
+            left -= provisioned if function.reserved_concurrency is None else int(function.reserved_concurrency)
+        return left
 
     def put_function_concurrency(self, function_name: str, reserved_concurrency: Any) -> Any:
         """Reserve concurrency for all versions of a function together; None takes the reservation away."""
@@ -153,14 +175,13 @@ class LambdaBackend(models.LambdaBackend):
         concurrency, _ = limits.UNRESERVED_CONCURRENCY
         functions = list(self.list_functions())
         held = [one.code_size for one in self.list_functions("ALL")] + [one.code_size for one in self.layer_versions()]
-        reserved = sum(int(function.reserved_concurrency or 0) for function in functions)
         return {
             "AccountLimit": {
                 "TotalCodeSize": limits.MOST_CODE_BYTES,
                 "CodeSizeUnzipped": MOST_UNZIPPED,
                 "CodeSizeZipped": MOST_ZIPPED,
                 "ConcurrentExecutions": concurrency,
-                "UnreservedConcurrentExecutions": concurrency - reserved,
+                "UnreservedConcurrentExecutions": self.unreserved_concurrency,
             },
             "AccountUsage": {"TotalCodeSize": sum(held), "FunctionCount": len(functions)},
         }

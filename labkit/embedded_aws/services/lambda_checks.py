@@ -34,13 +34,17 @@ def _invalid(message: str) -> AwsError:
 
 
 def check_function(operation: Operation) -> None:
-    """Refuse names of functions in another region, and names that contradict themselves."""
+    """Refuse names of functions in another region, names that contradict themselves, and what is not there."""
     if operation.get("FunctionName") is None or operation.name == "CreateEventSourceMapping":
         return
     region = name_in(operation).region
     if region not in (None, operation.region):
         words = f"Functions from '{region}' are not reachable in this region ('{operation.region}')"
         raise AwsError("ResourceNotFoundException", words, 404)
+    for member, is_empty, what in NOT_THERE:
+        value = operation.get(member)
+        if value is not None and not is_empty(value):
+            raise not_there(what)
 
 
 def _check_create(operation: Operation) -> None:
@@ -74,10 +78,6 @@ def _check_configuration(operation: Operation) -> None:
     if runtime is not None:
         _check_runtime(runtime)
     _check_environment(operation.get("Environment", {}).get("Variables") or {})
-    for member, is_empty, what in _NOT_THERE:
-        value = operation.get(member)
-        if value is not None and not is_empty(value):
-            raise not_there(what)
     if (layers := operation.get("Layers")) is not None:
         _check_layers(layers, operation)
     if target := (operation.get("DeadLetterConfig") or {}).get("TargetArn"):
@@ -86,7 +86,7 @@ def _check_configuration(operation: Operation) -> None:
 
 
 # What would be accepted and ignored: the member, when it asks for nothing, and what it would be.
-_NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("VpcConfig", lambda vpc: not (vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")), "networks (VpcConfig)"),
     ("FileSystemConfigs", lambda systems: not systems, "file systems (FileSystemConfigs)"),
     ("ImageConfig", lambda image: not image, "container images (ImageConfig)"),
@@ -96,6 +96,13 @@ _NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("CapacityProviderConfig", lambda provider: not provider, "capacity providers"),
     ("DurableConfig", lambda durable: not durable, "durable functions"),
     ("TenancyConfig", lambda tenancy: not tenancy, "tenants (TenancyConfig)"),
+    ("TenantId", lambda tenant: not tenant, "tenants (TenantId)"),
+    ("PublishTo", lambda where: not where, "a latest published version (PublishTo)"),
+    ("RuntimeConfig", lambda config: not config, "settings of the runtime (RuntimeConfig)"),
+    ("AcceleratorConfig", lambda config: not config, "accelerators"),
+    ("SourceKMSKeyArn", lambda key: not key, "keys of the customer's own (SourceKMSKeyArn)"),
+    ("S3ObjectStorageMode", lambda mode: mode == "COPY", "code that stays in S3 (S3ObjectStorageMode)"),
+    ("DurableExecutionName", lambda name: not name, "durable functions"),
 )
 
 
@@ -200,13 +207,18 @@ def _check_concurrency(operation: Operation) -> None:
     if not _knows(operation, named.name):
         raise not_found(FunctionName(named.name, LATEST).arn(operation.region))
     function = _function(operation)
+    wanted = operation.get("ReservedConcurrentExecutions")
+    provisioned = sum(config.wanted for config in function.provisioned.values())
+    if wanted < provisioned:
+        words = f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
+        raise AwsError("InvalidParameterValueException", f"{words}concurrency [{provisioned}].", Type=None)
     account, unreserved = limits.UNRESERVED_CONCURRENCY
     others = sum(
         int(other.reserved_concurrency or 0)
         for other in lambda_backends[ACCOUNT][operation.region].list_functions()
         if other.function_name != function.function_name
     )
-    if account - others - operation.get("ReservedConcurrentExecutions") < unreserved:
+    if account - others - wanted < unreserved:
         words = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
         message = f"{words}below its minimum value of [{unreserved}]."
         raise AwsError("InvalidParameterValueException", message, Type=None)
@@ -239,10 +251,12 @@ def _check_mapping_options(operation: Operation, arn: str) -> None:
     for member in (
         "BisectBatchOnFunctionError", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor",
         "StartingPosition", "StartingPositionTimestamp", "TumblingWindowInSeconds", "Topics", "Queues",
+        "AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig", "SelfManagedEventSource",
+        "SelfManagedKafkaEventSourceConfig", "SourceAccessConfigurations",
     ):  # fmt: skip
         if operation.get(member):
             raise _invalid(f"Unsupported {member} parameter for given event source mapping type.")
-    for member in ("KMSKeyArn", "ProvisionedPollerConfig"):
+    for member in ("KMSKeyArn", "LoggingConfig", "MetricsConfig", "ProvisionedPollerConfig"):
         if operation.get(member):
             raise not_there(f"{member} of a mapping")
     _check_filters(operation)

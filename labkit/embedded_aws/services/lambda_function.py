@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import time
@@ -18,6 +19,7 @@ from labkit.embedded_aws import settings
 from labkit.embedded_aws.runtime import pool
 from labkit.embedded_aws.services.lambda_event_configs import EventConfig
 from labkit.embedded_aws.services.lambda_permissions import ResourcePolicy
+from labkit.embedded_aws.services.lambda_provisioned import ProvisionedConfig
 
 
 class LambdaRefusal(JsonRESTError):
@@ -51,6 +53,7 @@ class Function(models.LambdaFunction):
         self.shows_environment = spec.get("Environment") is not None
         self.policy = ResourcePolicy()  # type: ignore[assignment]  # all that reads it is ours, too
         self.event_configs: dict[str, EventConfig] = {}  # by version or alias; all versions share them
+        self.provisioned: dict[str, ProvisionedConfig] = {}  # likewise
         self.published = 0  # the number of the latest version
         self.dead_letter_target: str = (spec.get("DeadLetterConfig") or {}).get("TargetArn") or ""
         self.revise()
@@ -70,6 +73,15 @@ class Function(models.LambdaFunction):
         backend: Any = lambda_backends[self.account_id][self.region]
         self.layer_codes = tuple(backend.layers_versions_by_arn(layer["Arn"]).code_bytes for layer in layers)
         return layers
+
+    def _set_function_code(self, updated_spec: dict[str, Any]) -> None:
+        """Take the code, from S3 in the version that is asked for."""
+        backend: Any = lambda_backends[self.account_id][self.region]
+        self.code_bytes = backend.code_bytes(updated_spec)
+        digest = sha256(self.code_bytes)
+        self.code_size = len(self.code_bytes)
+        self.code_sha_256, self.code_digest = base64.b64encode(digest.digest()).decode(), digest.hexdigest()
+        self.code = {"S3Key": self.code_digest}
 
     def freeze(self, description: str) -> Function:
         """Return what the function is now as its next version, which never changes again."""
@@ -137,8 +149,8 @@ class Function(models.LambdaFunction):
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
         """Change what is named."""
         self._log_to(config_updates.get("LoggingConfig") or {})
-        if (dead_letters := config_updates.get("DeadLetterConfig")) is not None:
-            self.dead_letter_target = dead_letters.get("TargetArn") or ""
+        dead_letters = config_updates.get("DeadLetterConfig") or {}
+        self.dead_letter_target = dead_letters.get("TargetArn", self.dead_letter_target)  # an empty one takes it away
         if (storage := config_updates.get("EphemeralStorage")) is not None:
             self.ephemeral_storage = storage["Size"]
         self.tracing_config = config_updates.get("TracingConfig") or self.tracing_config

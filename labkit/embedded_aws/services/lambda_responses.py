@@ -21,13 +21,14 @@ from labkit.embedded_aws.services.lambda_event_configs import EventConfigRespons
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
 from labkit.embedded_aws.services.lambda_layers import LayerResponses
 from labkit.embedded_aws.services.lambda_names import LATEST, FunctionName, not_found, read_name
+from labkit.embedded_aws.services.lambda_provisioned import ProvisionedResponses
 from labkit.embedded_aws.services.lambda_requests import answer
 from labkit.embedded_aws.services.lambda_tags import TagResponses
 
 _MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024
 
 
-class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, TagResponses):
+class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, ProvisionedResponses, TagResponses):
     """The operations on functions, and Invoke; those on what hangs on functions have modules of their own."""
 
     use_raw_body = True  # moto would also look for form fields in the zip
@@ -210,7 +211,6 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, TagRe
         try:
             json.loads(event)
         except ValueError as error:
-            raise LambdaRefusal(
-                400, "InvalidRequestContentException", f"Could not parse request body into json: {error}"
-            ) from error
+            words = f"Could not parse request body into json: Could not parse payload into json: {error}"
+            raise LambdaRefusal(400, "InvalidRequestContentException", words) from error
         return event
