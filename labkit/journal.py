@@ -112,8 +112,7 @@ class _State:
             case "creating" | "created":
                 self._make(line)
             case "answered":
-                answer = Entry(line["kind"], line["name"], "answered", line["facts"], _moment(line.get("time")))
-                self.answers.append((line["lab"], answer))
+                self.answers.append((line["lab"], Entry(line["kind"], line["name"], "answered", line["facts"])))
 
     def _open(self, line: Mapping[str, Any]) -> None:
         now, instance = self.opened, line.get("instance")
@@ -247,8 +246,8 @@ class Journal:
         return tuple(self._state().loose)
 
     def answered(self, kind: str, name: str, **facts: str) -> None:
-        """Write down what a person answered, of what kind (exercise, choice, quiz, hint), and whether that is right."""
-        with self.locked():  # also once the lab is cleaned up: the last questions come after that
+        """Write down what a person answered (exercise, choice, quiz, hint), also once the lab is cleaned up."""
+        with self.locked():
             self._append({"event": "answered", "kind": kind, "name": name, "facts": facts, "lab": self._suffix})
 
     def answers(self, kind: str | None = None) -> tuple[Entry, ...]:
