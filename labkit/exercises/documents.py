@@ -58,7 +58,7 @@ def filter_policy(lab: Lab, document: Any) -> str:  # noqa: ARG001
     require(came, deaf)
     require("a large photo" in came, f"What comes is {' and '.join(came)}; the large photo does not.")
     require(came == ["a large photo"], f"What comes is {' and '.join(came)}: only the large one was asked for.")
-    return "Large photos come, small ones do not. (And nothing that has no such attribute, as all that S3 sends.)"
+    return "Large photos come, small ones do not. (What S3 sends has no attributes, and would not come either.)"
 
 
 MESSAGES = {
