@@ -20,6 +20,7 @@ JUDGES: dict[str, Callable[..., str]] = {
     "parts-of-an-arn": readings.parts_of_an_arn,
     "message-attributes": documents.message_attributes,
     "queue-policy": documents.queue_policy,
+    "filter-policy": documents.filter_policy,
     "key-in-an-event": readings.key_in_an_event,
     "smaller-mobile": deeds.smaller_mobile,
     "one-right-more": documents.one_right_more,

@@ -41,6 +41,50 @@ def message_attributes(lab: Lab, attributes: Any) -> str:  # noqa: ARG001
     return "Every subscriber can read that the photo is large, without opening the message."
 
 
+def filter_policy(lab: Lab, document: Any) -> str:  # noqa: ARG001
+    """A subscription's filter that lets through what is large, and nothing else.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+    """
+    require(isinstance(document, Mapping), "SNS would refuse it: a filter policy is a dictionary.")
+    require(document, "An empty filter is no filter: every message comes.")
+    for name, wanted in document.items():
+        alone = f"SNS would refuse it: {name!r} needs a list of what may come, even if that is one thing."
+        require(isinstance(wanted, list), alone)
+        unknown = "SNS would refuse it: DataType and StringValue are for the message; a filter has the value alone."
+        require(not any(isinstance(one, Mapping) and "DataType" in one for one in wanted), unknown)
+    came = [words for words, attributes in MESSAGES.items() if _comes_through(document, attributes)]
+    deaf = "Nothing would ever come: no message has such an attribute. Names and values are case-sensitive."
+    require(came, deaf)
+    require("a large photo" in came, f"What comes is {' and '.join(came)}; the large photo does not.")
+    require(came == ["a large photo"], f"What comes is {' and '.join(came)}: only the large one was asked for.")
+    return "Large photos come, small ones do not. (What S3 sends has no attributes, and would not come either.)"
+
+
+MESSAGES = {
+    "a large photo": {"size": "large"},
+    "a small photo": {"size": "small"},
+    "a message without attributes": {},
+}
+
+
+def _comes_through(document: Mapping[str, Any], attributes: Mapping[str, str]) -> bool:
+    return all(any(_matches(one, attributes.get(name)) for one in wanted) for name, wanted in document.items())
+
+
+def _matches(wanted: Any, given: str | None) -> bool:
+    if not isinstance(wanted, Mapping):
+        return bool(wanted == given)
+    if "exists" in wanted:
+        return (given is not None) is bool(wanted["exists"])
+    if given is None:
+        return False
+    if "anything-but" in wanted:
+        barred = wanted["anything-but"]
+        return given not in (barred if isinstance(barred, list) else [barred])
+    return given.startswith(str(wanted.get("prefix", given + " ")))
+
+
 def queue_policy(lab: Lab, statement: Any) -> str:
     """The statement that lets the lab's topic send to a queue: asked for the topic, strangers, and other actions."""
     queue = QueuePolicy.in_branch(lab, lab.branch(EXERCISED))

@@ -10,8 +10,8 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 from labkit.exercises.wrong import Wrong, require
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
+from labkit.resources import Queue
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.clean_up import inventory
 
 READ_IN = "CreateWebImage"  # whose log is read
 EXAMPLE_KEY = f"{INGEST_FOLDER}summer 2026/day one, 100%.jpg"
@@ -90,7 +90,8 @@ def queues_of_this_lab(lab: Lab, urls: Any) -> str:
     """The URLs of the queues that carry this lab's tags."""
     require(isinstance(urls, Iterable) and not isinstance(urls, str), "It should be a list of queue URLs.")
     given = [str(url) for url in urls]
-    wanted = {name for kind, name in inventory(lab).things if kind == "queue"}
+    own = {"Lab": lab.definition.lab_id}
+    wanted = {one.name for one in Queue.find(lab, lambda _: True) if own.items() <= one.read_tags().items()}
     if not given and not wanted:
         return "The list is empty, and rightly: this lab has no queues at the moment."
     require(given, "The list is empty: all queues of this lab would be left behind. The tag is called `Lab`.")

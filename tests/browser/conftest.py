@@ -190,10 +190,10 @@ def run_in_jupyterlab(server, student):
 
 
 # Every code cell has its number, and none is running or waiting; or one failed, and the rest will never run. A cell
-# that is not yet in the page has no text at all.
+# that is not yet in the page, or is folded away, has no text at all.
 ALL_CELLS_RAN = """() => {
   const prompts = [...document.querySelectorAll(".jp-CodeCell")]
-    .filter(cell => cell.querySelector(".cm-content")?.innerText.trim() !== "")
+    .filter(cell => (cell.querySelector(".cm-content")?.innerText ?? "").trim() !== "")
     .map(cell => cell.querySelector(".jp-InputPrompt").innerText);
   const idle = document.querySelector(".jp-Notebook-ExecutionIndicator[data-status=idle]");
   const failed = document.querySelector(".jp-OutputArea-output[data-mime-type$=error]");

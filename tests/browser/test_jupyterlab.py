@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STORY = [path.stem for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
 WIDTH, HEIGHT = 1280, 1000  # pixels: as the window is opened
+SCREEN = {"width": 1440, "height": 900}  # of a laptop
 DRAWING = re.compile(r"^(draw_lab|gallery|monitor|show_photo|timeline)\(", re.MULTILINE)
 
 
@@ -58,6 +59,18 @@ def shows_itself(page, name, keep):
     for table in tables.all():
         assert table.locator("th[scope=col]").count() > 1
         assert table.locator("tbody tr").count() > 0
+
+
+@pytest.mark.parametrize("name", STORY)
+def test_the_first_action_is_on_the_first_screen(name, run_in_jupyterlab, keep):
+    page = run_in_jupyterlab(name)
+    page.set_viewport_size(SCREEN)
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+    page.screenshot(path=keep(f"{name} first screen.png"))
+    # The first is folded, the second begins; the third is the first thing that one does.
+    place = page.locator(".jp-CodeCell").nth(2).locator(".jp-Cell-inputWrapper").bounding_box()
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    assert place["y"] + place["height"] <= SCREEN["height"]
 
 
 class TestControls:
@@ -134,8 +147,8 @@ class TestControls:
         control.screenshot(path=keep("memory.png"))
 
     def test_a_wrong_and_a_right_answer_are_pressed_and_answered(self, run_in_jupyterlab, keep):
-        control = self.control(run_in_jupyterlab("00_check_your_lab"), "quiz(0)").locator(".widget-vbox").first
-        (question,) = quiz(0).questions
+        control = self.control(run_in_jupyterlab("00_check_your_lab"), "quiz(0, lab)").locator(".widget-vbox").first
+        question = quiz(0).questions[0]
         for number in (0, question.right):
             control.get_by_label(question.answers[number]).check()
             control.get_by_text(question.feedback(number)).wait_for()

@@ -1,8 +1,11 @@
 """Each exercise: the answer passes, and each typical mistake is told by what it does, in a sentence of its own."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote_plus, unquote
 
+import nbformat
 import pytest
 
 from labkit import (
@@ -22,11 +25,15 @@ from labkit import (
 from labkit.exercises.check import JUDGES
 from labkit.exercises.readings import EXAMPLE_KEY
 from labkit.exercises.texts import exercises, read_exercises
+from labkit.students import make_student_notebooks
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 RIGHT = {
     "parts-of-an-arn": lambda lab: (arn(lab).split(":")[2], arn(lab).split(":")[4]),
     "message-attributes": lambda lab: ({"size": {"DataType": "String", "StringValue": "large"}},),
     "queue-policy": lambda lab: (statement(lab),),
+    "filter-policy": lambda lab: ({"size": ["large"]},),
     "key-in-an-event": lambda lab: (EXAMPLE_KEY,),
     "one-right-more": lambda lab: (tagging(lab),),
     "billed-durations": lambda lab: (durations(lab, "billed_ms"),),
@@ -34,6 +41,13 @@ RIGHT = {
 }
 # The exercise, what somebody may well answer, and how the sentence begins or goes on.
 MISTAKES = (
+    ("filter-policy", lambda lab: ({"size": "large"},), "'size' needs a list"),
+    ("filter-policy", lambda lab: ({},), "An empty filter is no filter"),
+    ("filter-policy", lambda lab: ({"Size": ["large"]},), "Nothing would ever come"),
+    ("filter-policy", lambda lab: ({"size": ["large", "small"]},), "a large photo and a small photo: only the large"),
+    ("filter-policy", lambda lab: ({"size": [{"anything-but": "large"}]},), "the large photo does not"),
+    ("filter-policy", lambda lab: ({"size": [{"exists": True}]},), "What comes is a large photo and a small photo"),
+    ("filter-policy", lambda lab: ({"size": [size("String", "large")]},), "a filter has the value alone"),
     ("parts-of-an-arn", lambda lab: (arn(lab), arn(lab)), "That is the whole ARN"),
     ("parts-of-an-arn", lambda lab: (arn(lab).split(":")[1], "123456789012"), "'aws' is part 1 of the ARN"),
     ("parts-of-an-arn", lambda lab: (arn(lab).split(":")[2], ""), "For the account, '' is part 3"),
@@ -337,6 +351,29 @@ class TestTheJournal:
         again = open_lab("local", prefix=lab.definition.prefix, workspace=workspace)
         assert [one.facts["verdict"] for one in again.journal.answers()] == ["blank"]
         assert inventory(again).things == ()
+
+
+@pytest.fixture(scope="module")
+def students(tmp_path_factory):
+    """The folder of the students' notebooks."""
+    return make_student_notebooks(NOTEBOOKS, tmp_path_factory.mktemp("students") / "notebooks").folder
+
+
+class TestAStudentsCopy:
+    """The cells of a student's notebook, none of them filled in."""
+
+    @pytest.mark.parametrize("name", [*RIGHT, "photo-by-hand"])
+    def test_says_which_blank_is_not_filled_in(self, lab, name, students):
+        (path,) = students.glob(f"{exercise(name).notebook:02}_*.ipynb")
+        code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        check = next(n for n, source in enumerate(code) if f'check_exercise(lab, "{name}"' in source)
+        names = {"lab": lab, "queue": SimpleNamespace(arn="arn:aws:sqs:us-east-1:123456789012:queue")}
+        exec(code[check - 1], names)
+        *before, last = code[check].splitlines()
+        exec("\n".join(["from labkit import check_exercise", *before]), names)
+        judged = eval(last, names)
+        assert judged.word == "blank"
+        assert judged.sentence().startswith("The blank `")
 
 
 class TestTheTexts:
