@@ -268,7 +268,7 @@ class TestDependencies:
 
     def test_each_is_locked_at_a_version_that_it_allows(self):
         extras = PYPROJECT["project"]["optional-dependencies"]
-        wanted = {"lab": ["test"], "lint": ["test", "lint"], "all": list(extras)}
+        wanted = {"lab": ["test"], "lint": ["test", "lint"], "hub": ["test", "hub"], "all": list(extras)}
         for name, added in wanted.items():
             pins = locked(name)
             for text in [*PYPROJECT["project"]["dependencies"], *(text for extra in added for text in extras[extra])]:
@@ -279,9 +279,11 @@ class TestDependencies:
                 )
 
     def test_the_smaller_locks_are_parts_of_the_largest(self):
-        assert all(locked("all")[name] == found for part in ("lab", "lint") for name, found in locked(part).items())
+        assert all(
+            locked("all")[name] == found for part in ("lab", "lint", "hub") for name, found in locked(part).items()
+        )
 
-    @pytest.mark.parametrize("name", ["lab", "lint", "all"])
+    @pytest.mark.parametrize("name", ["lab", "lint", "hub", "all"])
     def test_a_lock_has_hashes_and_no_address(self, name):
         text = (PROJECT / "locks" / f"{name}.txt").read_text()
         assert not re.search(r"://|file:|^-", text, re.MULTILINE)
