@@ -1,6 +1,10 @@
 """The public names of labkit, each loaded at its first use: the loader reads this file, and so do type checkers."""
 
 from .errors import LabError
+from .exercises.blanks import blank
+from .exercises.check import check_exercise
+from .exercises.readings import example_message
+from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
 from .insight.doctor import doctor
@@ -15,8 +19,10 @@ from .packages import build_package, inspect_package
 from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
+from .show.code import compare_pictures, show_code
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
-from .show.gallery import gallery
+from .show.gallery import gallery, show_photo
+from .show.live import watch_pipeline
 from .show.log_table import log_table
 from .show.map import draw_lab
 from .show.monitor import monitor
@@ -25,6 +31,7 @@ from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
+from .steps.code import change_code, try_code
 from .steps.environment import check_environment
 from .steps.functions import (
     add_trigger,
@@ -71,9 +78,12 @@ __all__ = [
     "add_trigger",
     "allow_s3_to_publish",
     "allow_topic_to_send",
+    "blank",
     "build_package",
     "catch_up",
+    "change_code",
     "check_environment",
+    "check_exercise",
     "check_functions",
     "check_notification",
     "check_queues",
@@ -81,6 +91,7 @@ __all__ = [
     "check_topic",
     "choose_photo",
     "clean_up",
+    "compare_pictures",
     "compare_template",
     "compare_with_instance",
     "configure_function",
@@ -103,6 +114,8 @@ __all__ = [
     "draw_cost_of_memory",
     "draw_lab",
     "enable_trigger",
+    "example_message",
+    "exercise",
     "export_template",
     "gallery",
     "grade",
@@ -132,11 +145,14 @@ __all__ = [
     "set_description",
     "set_handler",
     "show_calls",
+    "show_code",
+    "show_photo",
     "subscribe_queue",
     "subscribe_queues",
     "survey",
     "timeline",
     "trace",
+    "try_code",
     "try_without_policy",
     "upload_code",
     "upload_photo",
@@ -144,5 +160,6 @@ __all__ = [
     "wait_for_dead_letters",
     "wait_for_logs",
     "wait_for_results",
+    "watch_pipeline",
     "watch_queues",
 ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ from boto3 import Session
 
 REMEMBERED = 10_000  # calls kept; the oldest go first
 HIDDEN = "(hidden)"
+_unrecorded: ContextVar[bool] = ContextVar("unrecorded", default=False)
 SECRET = re.compile(r"secret|password|credential|token", re.IGNORECASE)
 
 
@@ -36,6 +39,16 @@ class Call:
     done: bool = False
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """What this thread calls meanwhile is no step of a person's, and is not recorded: looking on, for one."""
+    token = _unrecorded.set(True)
+    try:
+        yield
+    finally:
+        _unrecorded.reset(token)
+
+
 @dataclass
 class CallLog:
     """All calls of one session, oldest first."""
@@ -54,6 +67,8 @@ class CallLog:
         return tuple(self.calls)[-wanted:] if wanted > 0 else ()
 
     def _begin(self, params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        if _unrecorded.get():
+            return
         call = Call(model.service_model.service_name, model.name, _kept(params))
         context["labkit_call"] = call
         self.calls.append(call)

@@ -57,10 +57,15 @@ class Connection:
     def client(self, service: str) -> Any:
         """The boto3 client of a service; one for all, since clients are safe to share between threads."""
         if service not in self._clients:
-            self._clients[service] = self._new_client(service)
+            self._clients[service] = self.new_client(service)
         return self._clients[service]
 
-    def _new_client(self, service: str) -> Any:
+    def new_client(self, service: str) -> Any:
+        """A client that is not kept, for what is asked while the lab is still being opened.
+
+        A client has the event handlers that its session had when it was made: those that are registered on the
+        session of an open lab reach all clients that work for it.
+        """
         client = self.session.client(service, endpoint_url=self.endpoint_url, config=_config(self.where))
         self.patience.attach(client)
         return client
@@ -72,12 +77,8 @@ class Connection:
 
     @cached_property
     def limits(self) -> Limits:
-        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone.
-
-        A client has the event handlers that its session had when it was made. This one is made while the lab is still
-        being opened, so it is not kept for the lab's work: what is registered afterwards would not reach it.
-        """
-        return Limits() if self.where == "local" else ask_limits(self._new_client("lambda"))
+        """What the account allows in all; asked once. The embedded AWS has this machine's limits alone."""
+        return Limits() if self.where == "local" else ask_limits(self.new_client("lambda"))
 
     @cached_property
     def partition(self) -> str:

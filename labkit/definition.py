@@ -113,6 +113,11 @@ class Definition:
             return None
         return max(LEAST_MAX_CONCURRENCY, self.concurrency // len(self.functions))
 
+    @property
+    def concurrency_suffices(self) -> bool:
+        """Whether all triggers at work at once stay within what the account runs, as far as that is known."""
+        return self.max_concurrency is None or self.max_concurrency * len(self.functions) <= (self.concurrency or 0)
+
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this lab's account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

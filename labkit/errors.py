@@ -3,7 +3,10 @@
     Exception
     └── LabError              a mistake or a trouble that a person can do something about
         ├── WaitedTooLong     a condition that the lab waited for did not come true in time
-        └── PackageError      a deployment package that cannot be built or read (labkit.packages)
+        ├── PackageError      a deployment package that cannot be built or read (labkit.packages)
+        └── UnreadablePicture a picture that the functions cannot read (labkit.pictures)
+    KeyboardInterrupt
+    └── WaitInterrupted       an interrupt while the lab waited for something: it says what for, in a sentence
 
 Each carries a `code` for programs. It stays the same when the words change:
 
@@ -15,6 +18,7 @@ Each carries a `code` for programs. It stays the same when the words change:
     bad-notebook        a file is not a notebook that can be run
     bad-option          an option, a parameter or a variable has a value that the lab cannot use
     bad-package         a deployment package cannot be built or read
+    bad-picture         a file or an object is not a picture that the functions can read, or not a whole one
     boto3-failed        boto3 gave a call up for another reason
     boto3-refused       boto3 refused a call for its parameters, and sent nothing
     disk-full           there is no room left to write to
@@ -221,6 +225,14 @@ class WaitedTooLong(LabError):
     code = "waited-too-long"
 
 
+class WaitInterrupted(KeyboardInterrupt):
+    """An interrupt while the lab waited. It stays an interrupt to all that heeds one; a notebook shows its sentence."""
+
+    def _render_traceback_(self) -> Sequence[str]:
+        """IPython's hook: what a notebook shows instead of a traceback."""
+        return [str(self)]
+
+
 def error_code(error: ClientError) -> str:
     """AWS's code of a refused call, such as `NoSuchBucket`."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -232,7 +244,9 @@ def error_message(error: ClientError) -> str:
 
 
 def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
-    """What to try after a refusal, by AWS's code and words; `hints` are more by code. None where nothing is known.
+    """What to try after a refusal, by AWS's code and words; None where nothing is known.
+
+    `hints` are more, each by a code or by a part of AWS's words; the first that fits counts.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -240,7 +254,7 @@ def advice(error: ClientError, hints: Mapping[str, str]) -> str | None:
     for words_of_aws, hint in DENIALS.items():
         if words_of_aws in words:
             return hint
-    return hints.get(code) or HINTS.get(code)
+    return next((hint for said, hint in hints.items() if said == code or said in words), None) or HINTS.get(code)
 
 
 def boto3_error(error: BotoCoreError, where: str | None = None) -> LabError:
@@ -295,7 +309,7 @@ def write_file(path: Path, text: str, where: str) -> None:
 def aws_errors(where: str, hints: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn what AWS or boto3 refuses in the block, or in the function that this decorates, into a LabError.
 
-    It says `where`. What AWS said chooses the hint: the block's own for a code, else the one that goes with that code.
+    It says `where`. What AWS said chooses the hint: the block's own for a code or words, else the one for that code.
     """
     try:
         yield

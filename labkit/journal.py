@@ -39,6 +39,7 @@ MEMBERS = {
     "created": ("kind", "name", "facts"),
     "deleted": ("kind", "name"),
     "closed": (),
+    "answered": ("kind", "name", "facts", "lab"),
 }
 
 
@@ -79,6 +80,7 @@ class _State:
     lost: dict[tuple[str, str], Entry] = field(default_factory=dict)  # gone with an embedded AWS that has stopped
     begun: list[tuple[str, str]] = field(default_factory=list)
     makers: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # outlives an embedded AWS that has stopped
+    answers: list[tuple[str, Entry]] = field(default_factory=list)  # the lab's suffix, and what was answered in it
     spoilt: list[Spoilt] = field(default_factory=list)
     lines: int = 0
     read_to: int = 0  # bytes
@@ -109,6 +111,9 @@ class _State:
                 self.lost.pop(key, None)
             case "creating" | "created":
                 self._make(line)
+            case "answered":
+                answer = Entry(line["kind"], line["name"], "answered", line["facts"], _moment(line.get("time")))
+                self.answers.append((line["lab"], answer))
 
     def _open(self, line: Mapping[str, Any]) -> None:
         now, instance = self.opened, line.get("instance")
@@ -240,6 +245,15 @@ class Journal:
         None in a file that only this package has written; one that a crash tore off is no reason for any.
         """
         return tuple(self._state().loose)
+
+    def answered(self, kind: str, name: str, **facts: str) -> None:
+        """Write down what a person answered, of what kind (exercise, choice, quiz, hint), and whether that is right."""
+        with self.locked():  # also once the lab is cleaned up: the last questions come after that
+            self._append({"event": "answered", "kind": kind, "name": name, "facts": facts, "lab": self._suffix})
+
+    def answers(self, kind: str | None = None) -> tuple[Entry, ...]:
+        """What was answered in this lab, each time that it was, also after it was cleaned up."""
+        return tuple(e for lab, e in self._state().answers if lab == self._suffix and kind in (None, e.kind))
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """What is there now, or may be, in the order in which it was last begun."""

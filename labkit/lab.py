@@ -13,6 +13,7 @@ import boto3
 from PIL import __version__ as pillow_version
 
 from labkit.branch import Branch
+from labkit.bucket_rules import refuse_bucket_name, refuse_unfit_bucket
 from labkit.connection import Connection, connect
 from labkit.definition import CHANGEABLE, Definition, as_functions, check_affix, checked, contradictions
 from labkit.errors import LabError
@@ -149,6 +150,8 @@ def open_lab(
     with journal.locked():
         opened = journal.opened()
         definition = _defined(journal, opened, connection, {"prefix": "", **wanted})
+        if not journal.entries():
+            _refuse_unfit(connection, definition, new="suffix" not in wanted)
         # What a journal without a definition lets one conclude is no more than that, until somebody says more.
         undefined = opened is not None and not opened.definition and opened.suffix == definition.suffix
         guessed = undefined and not wanted.keys() - {"prefix", "suffix"}
@@ -252,6 +255,16 @@ def _new(connection: Connection, wanted: Mapping[str, Any]) -> Definition:
         "profile": connection.profile,
     }
     return checked(Definition(**{**defaults, **wanted, **place}))
+
+
+def _refuse_unfit(connection: Connection, definition: Definition, *, new: bool) -> None:
+    """Raise LabError for a bucket that would stop the lab on its way, as long as nothing is made.
+
+    A lab that is looked for from another machine can be cleaned up, whatever has become of its bucket.
+    """
+    refuse_bucket_name(definition)
+    if new and definition.bucket is not None:
+        refuse_unfit_bucket(connection.new_client("s3"), definition)
 
 
 def _retiring(runtime: str) -> str | None:

@@ -70,7 +70,6 @@ TABLE = (
         "topic policy",
     ),
     Row("iam:*RolePolic*", "NoSuchEntity", "role with name", 120, "IAM to see the new role", EVENTUAL, "role"),
-    Row("iam:UpdateAssumeRolePolicy", "NoSuchEntity", "", 120, "IAM to see the new role", EVENTUAL, "role"),
     Row("iam:DeleteRole", "DeleteConflict", "", 120, "IAM to see that the role's policies are gone", EVENTUAL),
     Row("iam:*", "ConcurrentModification*", "", 60, "IAM to be done with another change", EVENTUAL),
     Row("lambda:*Function*", BAD_VALUE, "cannot be assumed by Lambda", 300, "Lambda to see the new role", EVENTUAL),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 HEADLESS = "LABKIT_HEADLESS"  # set by the runner: an executed copy of a notebook needs no bars, and no buttons
+WAITING_FORMAT = "{desc} ({n_fmt} s; gives up at {total_fmt} s) {bar}"
 SHOW_AFTER_S = 1.0  # what is over sooner needs no bar
 
 Item = TypeVar("Item")
@@ -33,12 +34,15 @@ class WaitingBar:
         self._what, self._seconds = what, seconds
         self._bar: tqdm[Any] | None = None
 
-    def waited(self, seconds: float) -> None:
-        """Show how long it has been by now."""
+    def waited(self, seconds: float, seen: str = "") -> None:
+        """Show how long it has been by now, and what was seen so far."""
         if seconds < SHOW_AFTER_S:
             return
+        said = seen or f"waiting for {self._what}"
         if self._bar is None:
-            self._bar = _bar(f"waiting for {self._what}", round(self._seconds), "s")
+            self._bar = _bar(said, round(self._seconds), "s", WAITING_FORMAT)
+        elif seen:
+            self._bar.set_description(printable(said), refresh=False)
         self._bar.update(round(seconds) - self._bar.n)
 
     def close(self) -> None:
@@ -71,10 +75,15 @@ def _take_away(bar: tqdm[Any] | None) -> None:
         bar.close()
 
 
-def _bar(what: str, total: int, unit: str) -> tqdm[Any]:
+def _bar(what: str, total: int, unit: str, bar_format: str | None = None) -> tqdm[Any]:
     from tqdm.auto import tqdm  # here, since it looks for a notebook and its widgets, which takes a while
 
     # None: no bar where the output is a file or a pipe.
     return tqdm(
-        total=total, desc=printable(what), unit=unit, leave=False, disable=True if os.environ.get(HEADLESS) else None
+        total=total,
+        desc=printable(what),
+        unit=unit,
+        leave=False,
+        disable=True if os.environ.get(HEADLESS) else None,
+        bar_format=bar_format,
     )

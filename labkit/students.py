@@ -18,6 +18,7 @@ from labkit.result import Result
 
 ANSWER = "answer"  # the cell tag; a code cell loses its statements, a text loses what follows its question
 YOUR_TURN = "...  # your turn"
+IMPORT = "from labkit import blank"
 WRITE_DOWN = "*Write down what you think, then run on.*"
 QUESTION = "**Predict.**"
 
@@ -50,8 +51,8 @@ class StudentNotebooks(Result):
 def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNotebooks:
     """Write the student's version of every notebook in `source` (and its subfolders) into `folder`.
 
-    A code cell tagged `answer` keeps its imports and names, and has `...` where something is to be done; a text
-    tagged so keeps its question. Outputs are left out. Raises LabError if there are no notebooks, or if the folders
+    A code cell tagged `answer` becomes blanks for the names that later cells use; a text tagged so keeps its question.
+    Outputs are left out. Raises LabError if there are no notebooks, or if the folders
     are the same.
     """
     source, folder = Path(source), Path(folder)
@@ -75,8 +76,11 @@ def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNot
     for path in paths:
         notebook: Any = nbformat.read(path, as_version=4)
         answers = [cell for cell in notebook.cells if ANSWER in cell.metadata.get("tags", [])]
-        for cell in answers:
-            cell.source = without_answer(cell.source) if cell.cell_type == "code" else question_alone(cell.source)
+        for number, cell in enumerate(notebook.cells):
+            if cell in answers:
+                code = cell.cell_type == "code"
+                later = names_used(notebook.cells[number + 1 :]) if code else set()
+                cell.source = with_room(cell.source, later) if code else question_alone(cell.source)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -87,14 +91,39 @@ def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNot
     return StudentNotebooks(folder, tuple(left_out))
 
 
-def without_answer(code: str) -> str:
-    """The code with its imports, and `...` instead of each other statement; names that are set are still named.
+def with_room(code: str, wanted: set[str]) -> str:
+    """The code of an exercise with a blank for each of the `wanted` names that it sets, and nothing else of it.
 
-    Docstrings and the heads of functions stay, and so does a first line that begins with `%%`.
+    A cell that begins with `%%` writes a file: of that, see `without_answer`.
     """
     if code.startswith("%%"):
         magic, _, rest = code.partition("\n")
         return f"{magic}\n{without_answer(rest)}"
+    stored = (node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and _is_stored(node))
+    names = [name for name in dict.fromkeys(stored) if name in wanted]
+    if not names:
+        return YOUR_TURN
+    return "\n".join([IMPORT, "", *(f'{name} = blank("{name}")  # your turn' for name in names)])
+
+
+def _is_stored(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+def names_used(cells: Iterable[Any]) -> set[str]:
+    """The names that the code of these cells reads, whatever else is in it (magics are not Python)."""
+    found = set()
+    for cell in cells:
+        if cell.cell_type == "code" and not cell.source.startswith("%"):
+            found |= {node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+    return found
+
+
+def without_answer(code: str) -> str:
+    """The code with its imports, and `...` instead of each other statement; names that are set are still named.
+
+    Docstrings and the heads of functions stay.
+    """
     lines: list[str] = []
     for statement in ast.parse(code).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):

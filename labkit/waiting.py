@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from labkit.errors import WaitedTooLong
+from labkit.errors import WaitedTooLong, WaitInterrupted
 from labkit.progress import WaitingBar
 
 Answer = TypeVar("Answer")
@@ -16,6 +16,7 @@ def wait_until(
     ask: Callable[[], Answer | None],
     *,
     what: str,
+    seen: Callable[[], str] | None = None,
     seconds: float,
     hint: str | None = None,
     first_pause: float = 0.02,
@@ -26,7 +27,8 @@ def wait_until(
     """Ask until the answer is true, and return it.
 
     The pause between two questions grows by half each time, up to `longest_pause` seconds. Raises WaitedTooLong
-    after `seconds`; `what` completes the sentence "Waited 30 s for ...". A wait of more than a second shows a bar.
+    after `seconds`; `what` completes the sentence "Waited 30 s for ...". A wait of more than a second shows a bar with
+    what was `seen` so far, if that is given. An interrupt becomes a WaitInterrupted, which says how far the wait was.
     Clock and sleep are given by tests.
     """
     started, pause, bar = clock(), first_pause, WaitingBar(what, seconds)
@@ -35,9 +37,15 @@ def wait_until(
             waited = clock() - started
             if waited >= seconds:
                 raise WaitedTooLong(f"Waited {seconds:.0f} s for {what}.", hint=hint)
-            bar.waited(waited)
+            bar.waited(waited, seen() if seen else "")
             sleep(pause)
             pause = min(pause * 1.5, longest_pause)
+    except KeyboardInterrupt as interrupt:
+        so_far = f" So far: {seen()}." if seen else ""
+        said = (
+            f"Interrupted after {clock() - started:.0f} s of waiting for {what}.{so_far} What was begun goes on in AWS."
+        )
+        raise WaitInterrupted(said) from interrupt
     finally:
         bar.close()
     return answer

@@ -20,6 +20,14 @@ def no_ambient_settings():
 
 
 @pytest.fixture(scope="session")
+def endpoint(tmp_path_factory):
+    """The URL of an embedded AWS that answers as an endpoint of someone else's would: known by its address alone."""
+    folder = tmp_path_factory.mktemp("endpoint")
+    yield embedded_aws.start(folder, keys=embedded_aws.Keys("test", "test")).url  # as an endpoint without a profile
+    embedded_aws.stop(folder)
+
+
+@pytest.fixture(scope="session")
 def workspace(tmp_path_factory):
     """A workspace whose embedded AWS ends with the session."""
     folder = tmp_path_factory.mktemp("a workspace")

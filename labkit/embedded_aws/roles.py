@@ -70,7 +70,7 @@ def credentials(role_arn: str, session: str) -> AssumedRole:
         account = role_arn.split(":")[4]
         assumed = sts_backends[account][PARTITION].assume_role(
             region_name="us-east-1",
-            role_session_name=session,
+            role_session_name=session if len(session) > 1 else f"{session}@lambda_function",  # STS wants two letters
             role_arn=role_arn,
             policy="",
             duration=43_200,

@@ -63,7 +63,7 @@ class _ServerProcess:
         from labkit.embedded_aws.runtime import pool
         from labkit.embedded_aws.runtime.bundled_packages import link_runtime
         from labkit.embedded_aws.runtime.reaper import Reaper
-        from labkit.embedded_aws.services import lambda_backend
+        from labkit.embedded_aws.services import cloudwatch_clock, lambda_backend
 
         services.install()
         self._dispatcher = Dispatcher(self._control)
@@ -86,6 +86,7 @@ class _ServerProcess:
         gc.freeze()  # what is there now stays: the collector need not look at it again
         gc.enable()
         self._ended = threading.Event()
+        cloudwatch_clock.start(self._ended)
 
     def run(self) -> None:
         """Answer requests until `end`."""

@@ -26,6 +26,9 @@ class Settings:
     # How long the name of a deleted queue cannot be used again; AWS says 60 s. Off: it must not stall a lesson.
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html
     queue_name_seconds: float = 0.0
+    # How long CloudWatch takes to publish a figure, after which alarms look at it; AWS takes one to several minutes.
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+    metric_delay_seconds: float = 1.0
     # awslambdaric's compiled part exists for Linux only; True takes the fallback there too (at start only).
     fallback_runtime_client: bool = False
     # Fault injection. S3 delivers at least once, in no order: how many copies more, and whether to shuffle what

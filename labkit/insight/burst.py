@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-from labkit.errors import LabError, aws_errors
+from labkit.errors import LabError, WaitInterrupted, aws_errors
 from labkit.insight.log_lines import Invocation
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
@@ -22,9 +22,10 @@ from labkit.resources.bucket import Bucket
 from labkit.resources.queue import queue_depth
 from labkit.result import Result
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.upload import CONTENT_TYPE, require_bucket
+from labkit.steps.upload import CONTENT_TYPE, look_at, require_bucket
 from labkit.waiting import wait_until
 
+LEAST = 2  # photos: one alone is no burst
 AT_ONCE = 8  # uploads in parallel: more only wait for each other
 LOOK_EVERY_S = 0.25
 
@@ -111,9 +112,19 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     """Upload one photo many times under different keys, look at the queues until every result is there.
 
     The photos go to `ingest/burst-<time>/`. Triggers that are being changed are waited for. Returns the Burst with the
-    logs of its invocations. Raises LabError, also if not all results came within `seconds`.
+    logs of its invocations. Raises LabError, also for less than two photos, if not all results came within `seconds`,
+    and if the account runs so few functions at once that good photos would be moved to the dead-letter queues.
     """
+    if photos < LEAST:
+        raise LabError(
+            f"A burst is several photos at once: {photos} {'is' if photos == 1 else 'are'} too few.",
+            where="sending a burst of photos",
+            hint=f"photos={LEAST} or more; upload_photo(lab, ...) sends one.",
+            code="bad-option",
+        )
+    look_at(Path(photo))
     s3, bucket, data = lab.client("s3"), require_bucket(lab), Path(photo).read_bytes()
+    _refuse_too_small_account(lab)
     for trigger in Trigger.of(lab):
         _wait_until_enabled(trigger)
     began, clock = datetime.now(UTC), time.monotonic()
@@ -134,9 +145,14 @@ def send_burst(lab: Lab, photo: str | Path, *, photos: int = 200, seconds: float
     with ThreadPoolExecutor(AT_ONCE) as pool:
         began, clock = datetime.now(UTC), time.monotonic()
         uploads = [pool.submit(s3.put_object, Key=key, **sent) for key in keys]
-        while not all(upload.done() for upload in uploads):
-            look()
-            time.sleep(LOOK_EVERY_S)
+        try:
+            while not all(upload.done() for upload in uploads):
+                look()
+                time.sleep(LOOK_EVERY_S)
+        except KeyboardInterrupt as interrupt:
+            pool.shutdown(cancel_futures=True)
+            done = sum(upload.done() and not upload.cancelled() for upload in uploads)
+            raise WaitInterrupted(f"Interrupted: {done} of {photos} photos are in, and go their way.") from interrupt
         for upload in uploads:
             upload.result()
     uploaded_s = time.monotonic() - clock
@@ -167,8 +183,27 @@ def _wait_until_enabled(trigger: Trigger) -> None:
         trigger.wait_until_enabled(found["UUID"])
 
 
-def _limit(lab: Lab) -> str:
+def _refuse_too_small_account(lab: Lab) -> None:
+    """A trigger cannot be held to less than AWS's least; what Lambda turns away too often is a dead letter."""
     at = lab.definition
+    if not at.concurrency_suffices:
+        raise LabError(
+            f"The account runs {at.concurrency} functions at once, and {len(lab.branches)} triggers start at least "
+            f"{at.max_concurrency} each: Lambda would turn good photos away, until they are moved to the dead-letter "
+            "queues.",
+            where="sending a burst of photos",
+            hint="Upload photos one by one. In AWS's console, *Service Quotas*, *AWS Lambda*, *Concurrent executions* "
+            "asks for more; on the embedded AWS a burst needs no leave.",
+        )
+
+
+def _limit(lab: Lab) -> str:
+    """What the account's limits have to do with how fast it went."""
+    at = lab.definition
+    if at.where == "aws" and at.concurrency is None:
+        return (
+            "How many functions the account runs at once was not told: if it is as few as ten, look for dead letters."
+        )
     if at.max_concurrency is None:
         return ""
     return (

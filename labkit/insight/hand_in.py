@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +23,9 @@ from labkit.insight.evidence import Evidence, Made, SentPhoto, Thing, collect, n
 from labkit.insight.marks import Sheet, Student, mark
 from labkit.journal import Journal
 from labkit.lab import Lab
+from labkit.pictures import little_picture
 from labkit.resources.judgement import VERDICTS, Line
 from labkit.result import Result, counted
-from labkit.steps.validate import upright
 from labkit.workbook import DISTRIBUTION
 
 FORMAT = "labkit hand-in 1"
@@ -103,18 +102,14 @@ def _as_data(evidence: Evidence, journal: Journal, student: Student) -> dict[str
 
 
 def _photo_data(photo: SentPhoto, *, small: bool) -> dict[str, Any]:
-    pictures = {folder: _small(data) for folder, data in photo.pictures.items()} if small else {}
+    pictures = {folder: _small(data, folder) for folder, data in photo.pictures.items()} if small else {}
     bare = replace(photo, pictures={})
     return {**asdict(bare), "pictures": pictures}
 
 
-def _small(data: bytes) -> str:
+def _small(data: bytes, name: str) -> str:
     """A picture, so small that one sees what it shows and no more, as base64."""
-    picture = upright(data).convert("RGB")
-    picture.thumbnail((SMALL, SMALL))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=70)
-    return base64.b64encode(out.getvalue()).decode()
+    return base64.b64encode(little_picture(data, name, SMALL)).decode()
 
 
 def _digest(data: Mapping[str, Any]) -> str:

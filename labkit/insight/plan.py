@@ -87,7 +87,7 @@ def _limits(lab: Lab) -> Iterator[str]:
             f"The account runs {definition.concurrency} functions at once, all together: each trigger is held to "
             f"{most}, and a burst takes longer."
         )
-        if most * len(definition.functions) > (definition.concurrency or 0):
+        if not definition.concurrency_suffices:
             yield (
                 f"That is too few for {len(definition.functions)} triggers, each of which takes at least "
                 f"{LEAST_MAX_CONCURRENCY}: send no bursts."
@@ -97,6 +97,8 @@ def _limits(lab: Lab) -> Iterator[str]:
             f"There is room for {limits.code_bytes / 1e6:,.0f} MB of functions' code, which is too little: delete "
             "functions, or old versions, that nobody needs."
         )
+    if lab.connection.in_academy:
+        yield "AWS Academy closes accounts in which too many functions start at once: send no bursts."
     if lab.connection.in_academy and definition.role_arn is None:
         yield (
             "This is an account of AWS Academy, where no roles can be made: name the one that is there, "

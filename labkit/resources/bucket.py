@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
+from labkit.bucket_rules import refuse_unfit_bucket
 from labkit.errors import LabError, aws_errors, error_code
 from labkit.lab import Lab
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
@@ -105,6 +106,17 @@ class Bucket(Resource):
             "Condition": {**secure, **not_loopback},
         }
         return {"Version": "2012-10-17", "Statement": [statement]}
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """What a refusal of an object without any reason means, by its code, where AWS is not what answers."""
+        if self.lab.definition.where != "endpoint" or self.lab.definition.bucket is not None:
+            return {}
+        take_away = f"lab.client('s3').delete_bucket_policy(Bucket={self.name!r})"
+        return {
+            "403": "This endpoint reads no conditions of a bucket's policy, as moto_server does not: what it refuses "
+            f"without TLS, it refuses to everybody. {take_away} takes the policy away; then run this again."
+        }
 
     def read_tags(self) -> dict[str, str]:
         answer = found_or_none(self.lab.client("s3").get_bucket_tagging, Bucket=self.name)
@@ -327,7 +339,7 @@ class ExistingBucket(Existing, Bucket):
             yield cls(lab, lab.definition.bucket)
 
     def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
-        """Look for it: nothing is made. Raises LabError if it is not there."""
+        """Look for it: nothing is made. Raises LabError if it is not there, or if the lab cannot work in it."""
         if found is None and not self.exists():
             raise LabError(
                 f"There is no bucket {self.name} that these credentials can see.",
@@ -335,6 +347,7 @@ class ExistingBucket(Existing, Bucket):
                 hint="Check the name, or leave it out: the lab then makes a bucket of its own.",
                 code="not-there",
             )
+        refuse_unfit_bucket(self.lab.client("s3"), self.lab.definition)
         self.lab.journal.created(*self.key)
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
+from labkit.bucket_rules import ONE_LAB_AT_A_TIME, rule_filters
 from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
@@ -30,7 +31,11 @@ class Notification(Resource):
 
     kind, step, notebook = "event notification", 3, "03_notification"
     hints: ClassVar[Mapping[str, str]] = {
-        "InvalidArgument": "S3 may not publish to the topic: allow_s3_to_publish(lab) sets the policy that lets it."
+        "Unable to validate the following destination configurations": "S3 may not publish to the topic: "
+        "allow_s3_to_publish(lab) sets the policy that lets it.",
+        "overlap": ONE_LAB_AT_A_TIME,
+        "destination service region is not valid": "The bucket is in another region than the topic, and S3 tells only "
+        "topics of its own: open the lab in the bucket's region, or with another bucket.",
     }
 
     @classmethod
@@ -96,7 +101,7 @@ class Notification(Resource):
             raise LabError(
                 f"The {self.kind} {self.name} is there already, and it is not this lab's. It was left alone.",
                 where=f"creating the {self.kind} {self.name}",
-                hint="Another lab works in this bucket: clean that one up first, or open this lab with another bucket.",
+                hint=ONE_LAB_AT_A_TIME,
                 code="not-this-labs",
             )
         return {**after, "TopicConfigurations": [*others, rule]}
@@ -211,12 +216,6 @@ class Notification(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         actions = "GetBucketNotification PutBucketNotification"
         yield Right("UseTheBucket", "s3", actions, (lab.definition.bucket_arn,))
-
-
-def rule_filters(rule: Mapping[str, Any]) -> dict[str, str]:
-    """Prefix and suffix of a rule; AWS answers with capital or small initials."""
-    rules = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    return {filter_rule["Name"].lower(): filter_rule["Value"] for filter_rule in rules}
 
 
 def same_rule(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:

@@ -293,10 +293,12 @@ class Resource(ABC):
         return {"arn": self.arn}
 
     @contextmanager
-    def journaled_create(self) -> Iterator[None]:
-        """Around the calls that make it: the journal first, and a refusal that says what was being made."""
+    def journaled_create(self, hints: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Around the calls that make it: the journal first, and a refusal that says what was being made, and what to
+        try: the kind's own hints, or these.
+        """
         self.lab.journal.creating(*self.key, **self.facts)
-        with aws_errors(f"creating the {self.kind} {self.name}", self.hints):
+        with aws_errors(f"creating the {self.kind} {self.name}", hints or self.hints):
             yield
 
     def delete(self) -> None:

@@ -110,6 +110,7 @@ class Form:
     pen: Pen = field(default_factory=Pen)
     height: float = 0
     told: bool = False  # "you are here" stands once on a map
+    places: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)  # of each part: x, y, size
 
     @property
     def portrait(self) -> bool:
@@ -291,8 +292,9 @@ def _place(form: Form, card: Card, x: float, y: float, height: float = 0) -> Non
 
 def _cell(form: Form, cell: Cell, x: float, y: float, *, outlined: bool) -> None:
     pen, part = form.pen, cell.part
-    pen.open(f"{part.kind} {part.function}".strip())
     around = (x - 5, y, cell.width + 10, cell.height)
+    form.places[part_name(part.kind, part.function)] = around
+    pen.open(part_name(part.kind, part.function))
     if part in form.scene.lit:
         pen.box(*around, "lit", radius=4)
     if outlined and part.state in OUTLINES:
@@ -302,6 +304,11 @@ def _cell(form: Form, cell: Cell, x: float, y: float, *, outlined: bool) -> None
         indent = LEADING if css == cell.lines[0].css else 0
         pen.words(x + indent, y + LEADING * number, words, css, room=cell.width - indent, new=new)
     pen.close()
+
+
+def part_name(kind: str, branch: str) -> str:
+    """What a part is called where a script, or a picture that moves, looks for it: `queue CreateWebImage`."""
+    return f"{kind} {branch}".strip()
 
 
 def mark(pen: Pen, state: str, x: float, y: float) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from pathlib import Path
 
 from PIL import Image
 
+from labkit import pictures
 from labkit.show.picture import CAPTION_WIDTH, Picture, Shown
-from labkit.steps.validate import Photo, Results, upright
+from labkit.steps.validate import Photo, Results
 
 PAGE, TALLEST = 900, 420  # pixels; what all pictures together may take in width, and each in height
 SHARPER = 1.5  # pixels in the file for each on the page: crisp on fine screens, still small
 BUDGET = 90_000  # bytes for all pictures together, before base64, so that a page of several stays under 300 KB
+# What brings a picture upright: https://www.cipa.jp/std/documents/download_e.html?CIPA_DC-008-2024-E (Orientation)
+TURNS = {
+    2: "mirror it",
+    3: "turn it upside down",
+    4: "turn it upside down, and mirror it",
+    5: "turn it by 90 degrees to the right, and mirror it",
+    6: "turn it by 90 degrees to the right",
+    7: "turn it by 90 degrees to the left, and mirror it",
+    8: "turn it by 90 degrees to the left",
+}
 QUALITIES = (82, 75, 68, 60, 50, 40, 30)
 
 
@@ -34,6 +45,22 @@ def gallery(results: Results) -> Picture:
     )
 
 
+def show_photo(photo: str | Path) -> Picture:
+    """A photo as its pixels lie in the file, and what its EXIF orientation says about that.
+
+    Raises LabError for a file that is missing, or that the functions could not read.
+    """
+    path = Path(photo)
+    data = pictures.read_file(path)
+    with pictures.open_picture(data, path.name) as image:
+        (width, height), orientation = image.size, pictures.orientation_of(image)
+    said = f"{path.name} as it is stored: {width} x {height} pixels, {len(data):,} bytes."
+    turned = "" if orientation == 1 else f" Its EXIF orientation is {orientation}: {TURNS.get(orientation, 'unknown')}."
+    small = pictures.lying(data, path.name, TALLEST)
+    alt = f"The photo {path.name} as its pixels lie in the file{', not upright' if turned else ''}."
+    return Picture(said + turned, (Shown(pictures.as_jpeg(small, QUALITIES[0]), "image/jpeg", alt, small.width),))
+
+
 def _scale(photos: Sequence[Photo]) -> float:
     """One scale for all, so that they stand side by side with their captions; never larger than life."""
     scale = min(1.0, TALLEST / max(photo.height for photo in photos))
@@ -43,25 +70,19 @@ def _scale(photos: Sequence[Photo]) -> float:
 
 
 def _scaled(photo: Photo, scale: float) -> Image.Image:
-    picture = upright(photo.data).convert("RGB")
+    picture = pictures.upright(photo.data, photo.key)
     scale = min(1.0, scale)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _encoded(pictures: list[Image.Image]) -> list[bytes]:
+def _encoded(small: list[Image.Image]) -> list[bytes]:
     """JPEGs that keep to the budget together, at the best quality that does."""
     for quality in QUALITIES:
-        files = [_jpeg(picture, quality) for picture in pictures]
+        files = [pictures.as_jpeg(picture, quality) for picture in small]
         if sum(map(len, files)) <= BUDGET:
             break
     return files
-
-
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, optimize=True)
-    return file.getvalue()
 
 
 def _caption(results: Results, scale: float) -> str:

@@ -61,7 +61,7 @@ class LabMap(Result):
     def svg(self) -> str:
         """All forms in one file, which fills whatever place it is given."""
         shapes = "".join(
-            f'<svg class="form-{n}" viewBox="0 0 {form.width:g} {form.height:g}">{_sheet(form)}</svg>'
+            f'<svg class="form-{n}" viewBox="0 0 {form.width:g} {form.height:g}">{sheet(form)}</svg>'
             for n, form in enumerate(self.forms)
         )
         choice = "".join(f".form-{n}{{display:none}}" for n in range(1, len(self.forms)))
@@ -75,7 +75,7 @@ class LabMap(Result):
         """Write one of the forms into a file, to be shown anywhere as a picture."""
         form = self.forms[-1 if tall else 0]
         size = f'width="{form.width:g}" height="{form.height:g}" viewBox="0 0 {form.width:g} {form.height:g}"'
-        path.write_text(self._file(size, "", _sheet(form)), "utf-8")
+        path.write_text(self._file(size, "", sheet(form)), "utf-8")
         return path
 
     def _file(self, size: str, more_style: str, shapes: str) -> str:
@@ -117,7 +117,8 @@ class LabMap(Result):
         )
 
 
-def _sheet(form: Form) -> str:
+def sheet(form: Form) -> str:
+    """What is drawn on one form of the map."""
     return f'<rect width="100%" height="100%" class="sheet"/>{form.pen.drawn()}'
 
 
@@ -129,7 +130,16 @@ def draw_lab(survey: Survey, here: str | None = None) -> LabMap:
     reason. What is not as it was on the last map that this process drew of the lab is marked. Raises ValueError for a
     place that there is not.
     """
-    scene = Scene(survey, _lit(survey, here), _changes(survey))
+    return _drawn(Scene(survey, _lit(survey, here), _changes(survey)), here)
+
+
+def draw_as_it_stands(survey: Survey) -> LabMap:
+    """The same with nothing lit up and nothing marked: what comes after it is compared with an earlier map."""
+    return _drawn(Scene(survey, frozenset(), {}), None)
+
+
+def _drawn(scene: Scene, here: str | None) -> LabMap:
+    survey = scene.survey
     return LabMap(
         forms(scene),
         f"The lab {survey.lab_id}",

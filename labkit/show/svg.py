@@ -52,8 +52,8 @@ LINES = {
 }
 
 
-def style() -> str:
-    """The style sheet of an SVG that this pen draws."""
+def style(theme: str = "") -> str:
+    """The style sheet of an SVG that this pen draws; of a `theme`, light or dark, where a script knows the page's."""
     fixed = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace'
     plain = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif'
     return (
@@ -61,7 +61,7 @@ def style() -> str:
         f"text{{font:{FONT}px {plain}}}text.name{{font:600 {FONT}px {fixed}}}"
         f"text.title{{font-size:{SIZES['title']}px}}text.title,text.bad,text.warn,.new,text.here-words{{font-weight:600}}"
         "path,.frame{fill:none;stroke-width:1.5}.dashed{stroke-dasharray:5 4}.thick{stroke-width:3}"
-        f"{_colours(0)}@media(prefers-color-scheme:dark){{{_colours(1)}}}"
+        + (_colours(theme == "dark") if theme else f"{_colours(0)}@media(prefers-color-scheme:dark){{{_colours(1)}}}")
     )
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from PIL import Image, ImageOps, UnidentifiedImageError
-
+from labkit import pictures
 from labkit.branch import Branch
 from labkit.errors import LabError, aws_errors
 from labkit.lab import Lab
 from labkit.resources.judgement import BROKEN, DIFFERENT, About, Line
 from labkit.resources.keys import full_key, no_photo
 from labkit.resources.resource import found_or_none
-from labkit.result import Checks, Result
+from labkit.result import Checks, Result, counted
 from labkit.settings import INGEST_FOLDER
-from labkit.steps.upload import ORIENTATION, require_bucket, upright_size
+from labkit.steps.upload import require_bucket
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Photo(Result):
     content_type: str
     metadata: Mapping[str, str]
     last_modified: datetime
+    orientation: int = 1  # how the stored picture has to be turned, by its EXIF data; 1: it stands upright by itself
 
     def sentence(self) -> str:
         return f"{self.title}: {self.key}, {self.width} x {self.height} pixels, {len(self.data):,} bytes."
@@ -44,9 +43,11 @@ class Results(Result):
 
     source: Photo
     results: tuple[Photo, ...]
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # the function, and what is wrong with its result
 
     def sentence(self) -> str:
-        return f"{self.source.key} has {len(self.results)} results."
+        said = f"{self.source.key} has {counted(len(self.results), 'result')}."
+        return " ".join([said, *self.unreadable.values()])
 
     def headers(self) -> Sequence[str]:
         return ("made by", "key", "pixels", "bytes", "of the original's bytes")
@@ -104,14 +105,22 @@ def last_photo(lab: Lab) -> str:
 def read_results(lab: Lab, key: str) -> Results:
     """Fetch a photo and its results from the bucket.
 
-    Raises LabError if the photo is not there; a result that is not there, or is not a picture, is left out.
+    Raises LabError if the photo is not there, or is not whole; of a result that is not whole, the Results say so.
     """
     key = full_key(lab, key)
     source = _read(lab, "original", key)
     if source is None:
         raise no_photo(lab, key, where="reading the results")
-    made = [_read(lab, branch.name, branch.result_key(key)) for branch in lab.branches]
-    return Results(source, tuple(photo for photo in made if photo is not None))
+    made: list[Photo] = []
+    unreadable: dict[str, str] = {}
+    for branch in lab.branches:
+        try:
+            photo = _read(lab, branch.name, branch.result_key(key))
+        except pictures.UnreadablePicture as error:
+            unreadable[branch.name] = error.message
+        else:
+            made += [photo] if photo else []
+    return Results(source, tuple(made), unreadable)
 
 
 def _read(lab: Lab, title: str, key: str) -> Photo | None:
@@ -119,11 +128,9 @@ def _read(lab: Lab, title: str, key: str) -> Photo | None:
     if answer is None:
         return None
     data = answer["Body"].read()
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            picture_format, (width, height) = str(image.format), upright_size(image)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        return None
+    width, height = pictures.require_whole(data, key)
+    with pictures.open_picture(data, key) as image:
+        picture_format, orientation = str(image.format), pictures.orientation_of(image)
     return Photo(
         title,
         key,
@@ -134,6 +141,7 @@ def _read(lab: Lab, title: str, key: str) -> Photo | None:
         answer.get("ContentType", ""),
         answer.get("Metadata", {}),
         answer["LastModified"],
+        orientation,
     )
 
 
@@ -141,30 +149,30 @@ def _read(lab: Lab, title: str, key: str) -> Photo | None:
 def check_results(lab: Lab, key: str) -> Checks:
     """Look at each result of a photo: there, a JPEG, of the right pixels, upright, with its content type."""
     key = full_key(lab, key)
-    if _read(lab, "original", key) is None:
-        line = About("photo", subject=f"{key}: ").line(
-            "a picture",
-            False,
-            "a picture",
-            "none",
-            otherwise=BROKEN,
-            hint="upload_photo(lab, ...) puts a sound photo in.",
-        )
+    try:
+        found = read_results(lab, key)
+    except LabError as error:
+        if error.code not in (pictures.UnreadablePicture.code, "not-there"):
+            raise
+        sound = "upload_photo(lab, ...) puts a sound photo in."
+        about = About("photo", subject=f"{key}: ")
+        line = about.line("a picture", False, "a picture", "none", otherwise=BROKEN, evidence=error.message, hint=sound)
         return Checks(f"results of {key}", (line,))
-    found = read_results(lab, key)
     by_title = {photo.title: photo for photo in found.results}
-    lines = [line for branch in lab.branches for line in _judge(branch, found.source, by_title.get(branch.name))]
+    lines = [
+        line
+        for branch in lab.branches
+        for line in _judge(branch, found.source, by_title.get(branch.name), found.unreadable.get(branch.name, ""))
+    ]
     return Checks(f"results of {found.source.key}", tuple(lines))
 
 
-def _judge(branch: Branch, source: Photo, result: Photo | None) -> Iterator[Line]:
+def _judge(branch: Branch, source: Photo, result: Photo | None, unreadable: str) -> Iterator[Line]:
     key = branch.result_key(source.key)
     about = About("result", branch.name, f"{key}: ")
     if result is None:
-        yield about.missing("there", "a picture", 5, evidence=f"There is no {key}.")
+        yield about.missing("there", "a picture", 5, evidence=unreadable or f"There is no {key}.")
         return
-    with Image.open(io.BytesIO(result.data)) as image:
-        orientation = image.getexif().get(ORIENTATION, 1)
     width, height = branch.function.result_size(source.width, source.height)
     own = "The lab's own functions set it; a package of your own may not."
     yield about.works("there", "a picture")
@@ -180,10 +188,4 @@ def _judge(branch: Branch, source: Photo, result: Photo | None) -> Iterator[Line
     yield about.equal("format", "JPEG", result.format, otherwise=DIFFERENT, hint=own)
     yield about.equal("content type", "image/jpeg", result.content_type, otherwise=DIFFERENT, hint=own)
     turn = "Turn the picture (ImageOps.exif_transpose), clear the tag."
-    yield about.equal("EXIF orientation", 1, orientation, otherwise=DIFFERENT, hint=turn)
-
-
-def upright(data: bytes) -> Image.Image:
-    """The picture of these bytes, turned as its EXIF orientation says."""
-    with Image.open(io.BytesIO(data)) as image:
-        return ImageOps.exif_transpose(image)
+    yield about.equal("EXIF orientation", 1, result.orientation, otherwise=DIFFERENT, hint=turn)

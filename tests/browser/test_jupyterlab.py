@@ -1,18 +1,13 @@
 """The numbered notebooks as a student meets them: opened in JupyterLab in a real browser, run, and pressed."""
 
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from labkit import draw_lab, embedded_aws, open_lab, quiz, sample, survey, upload_photo
-from labkit.connection import LOCAL_FOLDER
+from labkit import draw_lab, open_lab, quiz, sample, survey, upload_photo
 from labkit.result import Table
 from labkit.waiting import wait_until
 
@@ -20,110 +15,8 @@ pytestmark = pytest.mark.slow
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STORY = [path.stem for path in sorted(NOTEBOOKS.glob("0*.ipynb"))]
-TOKEN = "a-token-of-this-test"
-WIDTH, HEIGHT = 1280, 1000  # pixels: a laptop
-RUN_MS, PRESS_MS = 120_000, 30_000  # how long a notebook, and what a button does, may take on a loaded machine
+WIDTH, HEIGHT = 1280, 1000  # pixels: as the window is opened
 DRAWING = re.compile(r"^(draw_lab|gallery|monitor|timeline)\(", re.MULTILINE)
-# User settings, as JupyterLab keeps them: no questions about news, and all cells in the page at once.
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
-}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A folder that stands for everything of the user's: notebooks, settings, and the lab's workspace."""
-    home = tmp_path_factory.mktemp("a student")
-    shutil.copytree(NOTEBOOKS, home / "notebooks")
-    for name, settings in SETTINGS.items():
-        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings))
-    yield home
-    embedded_aws.stop(home / LOCAL_FOLDER)
-
-
-@pytest.fixture(scope="module")
-def server(home):
-    """The address of a JupyterLab of the test's own, on a free port of this machine."""
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "IPYTHONDIR": str(home / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_PATH": "",
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "JUPYTER_TOKEN": TOKEN,
-        "LABKIT_WORKSPACE": str(home),
-    }
-    options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port=0", "--LabApp.news_url=None")
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyterlab", *options),
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-                f"--ServerApp.root_dir={home / 'notebooks'}",
-            ],
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    runtime = home / "runtime" / f"jpserver-{process.pid}.json"
-
-    def address():
-        assert process.poll() is None, (home / "server.log").read_text()
-        return runtime.is_file() and json.loads(runtime.read_text() or "{}").get("url")
-
-    yield wait_until(address, what="JupyterLab", seconds=60)
-    process.terminate()
-    process.wait(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def student(server, browser):
-    """A browser window that is logged in."""
-    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-    context.set_default_timeout(PRESS_MS)
-    page = context.new_page()
-    page.goto(f"{server}lab?token={TOKEN}")
-    page.close()
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def run_in_jupyterlab(server, student):
-    """Opens a notebook, runs all its cells, and gives its page; one that was run already is given as it is."""
-    pages = {}
-
-    def run(name):
-        if name not in pages:
-            pages[name] = page = student.new_page()
-            page.goto(f"{server}doc/tree/{name}.ipynb")
-            page.get_by_text(re.compile(r"ipykernel\) \| Idle")).wait_for(timeout=RUN_MS)  # in the status bar
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            page.wait_for_function(ALL_CELLS_RAN, timeout=RUN_MS)
-        return pages[name]
-
-    return run
-
-
-# Every code cell has its number, and none is running or waiting; or one failed, and the rest will never run. A cell
-# that is not yet in the page has no text at all.
-ALL_CELLS_RAN = """() => {
-  const prompts = [...document.querySelectorAll(".jp-CodeCell")]
-    .filter(cell => cell.querySelector(".cm-content")?.innerText.trim() !== "")
-    .map(cell => cell.querySelector(".jp-InputPrompt").innerText);
-  const idle = document.querySelector(".jp-Notebook-ExecutionIndicator[data-status=idle]");
-  const failed = document.querySelector(".jp-OutputArea-output[data-mime-type$=error]");
-  return idle && (failed || prompts.every(prompt => /^\\[\\d+\\]:?$/.test(prompt.trim())));
-}"""
 
 
 @pytest.fixture(scope="module")

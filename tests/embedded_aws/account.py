@@ -87,7 +87,7 @@ class Account:
         self.server = server
         for attribute, service in (
             ("s3", "s3"), ("sns", "sns"), ("sqs", "sqs"), ("iam", "iam"),
-            ("lam", "lambda"), ("logs", "logs"), ("sts", "sts"),
+            ("lam", "lambda"), ("logs", "logs"), ("sts", "sts"), ("cloudwatch", "cloudwatch"),
         ):  # fmt: skip
             setattr(self, attribute, self.client(service))
 

@@ -172,9 +172,15 @@ def test_an_event_that_fails_goes_to_the_dead_letter_queue_of_the_function(aws):
     function = aws.function("def handler(e, c): raise KeyError('x')", DeadLetterConfig={"TargetArn": queue})
     shown = aws.lam.get_function_configuration(FunctionName=function)["DeadLetterConfig"]
     assert shown == {"TargetArn": queue}
+    kept = aws.lam.update_function_configuration(FunctionName=function, DeadLetterConfig={})
+    assert kept["DeadLetterConfig"] == {"TargetArn": queue}, "what is not named stays"
+    aws.lam.get_function(FunctionName=function)  # as a waiter does
     aws.lam.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
     aws.lam.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"n": 1}')
     message = until(lambda: aws.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"))[0]
     assert json.loads(message["Body"]) == {"n": 1}
     assert message["MessageAttributes"]["ErrorMessage"]["StringValue"] == "'x'"
+    assert message["MessageAttributes"]["ErrorCode"] == {"DataType": "Number", "StringValue": "200"}
     assert set(message["MessageAttributes"]) == {"RequestID", "ErrorCode", "ErrorMessage"}
+    gone = aws.lam.update_function_configuration(FunctionName=function, DeadLetterConfig={"TargetArn": ""})
+    assert "DeadLetterConfig" not in gone

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from account import GATE, Gate, until
 from botocore.exceptions import ClientError
+from refused import refused
 
 ECHO = "def handler(event, context): return event"
 
 
 def refusal(call, **arguments):
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as caught:
         call(**arguments)
-    return refused.value.response
+    return caught.value.response
 
 
 def test_an_event_comes_back(aws):
@@ -83,7 +84,7 @@ def test_a_function_that_is_not_there(aws):
     response = refusal(aws.lam.invoke, FunctionName="nowhere")
     assert response["Error"]["Code"] == "ResourceNotFoundException"
     assert response["Error"]["Message"] == (
-        "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere"
+        "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere:$LATEST"
     )
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
@@ -107,8 +108,9 @@ def test_a_payload_above_the_limit(aws, kind, limit):
 
 def test_an_answer_above_the_limit(aws):
     function = aws.function("def handler(event, context): return 'x' * event", MemorySize=512)
-    assert len(aws.invoke(function, 6_000_000)[0]) == 6_000_000
-    payload, response = aws.invoke(function, 6_291_456)
+    most = 6_291_556 - 2  # and two quotes
+    assert len(aws.invoke(function, most)[0]) == most
+    payload, response = aws.invoke(function, most + 1)
     assert response["FunctionError"] == "Unhandled"
     assert payload == {
         "errorType": "Function.ResponseSizeTooLarge",
@@ -133,3 +135,14 @@ def test_more_than_the_reserved_concurrency_is_throttled(aws):
     assert (response["Error"]["Code"], response["Error"]["Message"]) == ("TooManyRequestsException", "Rate Exceeded.")
     assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 429
+
+
+@pytest.mark.filterwarnings("ignore")  # botocore warns that it is deprecated
+def test_the_older_way_to_invoke_asynchronously(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_InvokeAsync.html"""
+    function = aws.function("def handler(event, context): print('GOT', event)")
+    assert aws.lam.invoke_async(FunctionName=function, InvokeArgs=b'{"n": 1}')["Status"] == 202
+    until(lambda: any("GOT {'n': 1}" in message for message in aws.messages(function)))
+    status, code, words = refused(aws.lam.invoke_async, FunctionName="nowhere", InvokeArgs=b"{}")
+    assert (status, code) == (404, "ResourceNotFoundException")
+    assert words == "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere"

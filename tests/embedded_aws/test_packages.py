@@ -146,3 +146,23 @@ class TestLayers:
         answer = refused(aws.lam.update_function_configuration, FunctionName=function, Layers=[layer, layer])
         assert answer[:2] == (400, "InvalidParameterValueException")
         assert answer[2].startswith(words)
+
+
+def test_code_and_layers_come_from_the_version_of_the_object_that_is_named(aws):
+    """https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html"""
+    bucket = aws.bucket()
+    aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    versions = [
+        aws.s3.put_object(Bucket=bucket, Key="k", Body=zipped(f"def handler(e, c): return {number}"))["VersionId"]
+        for number in (1, 2)
+    ]
+    first, second = ({"S3Bucket": bucket, "S3Key": "k", "S3ObjectVersion": version} for version in versions)
+    name = aws.function(Code=first)
+    assert aws.invoke(name)[0] == 1
+    aws.lam.update_function_code(FunctionName=name, **second)
+    assert aws.invoke(name)[0] == 2
+    digests = [
+        aws.lam.publish_layer_version(LayerName=aws.name("layer"), Content=content)["Content"]["CodeSha256"]
+        for content in (first, second)
+    ]
+    assert digests[1] == aws.lam.get_function_configuration(FunctionName=name)["CodeSha256"] != digests[0]

@@ -9,7 +9,10 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from refused import unchecked
 
-SERVICES = {"s3": "s3", "sns": "sns", "sqs": "sqs", "iam": "iam", "lambda": "lam", "logs": "logs", "sts": "sts"}
+SERVICES = {
+    "s3": "s3", "sns": "sns", "sqs": "sqs", "iam": "iam", "lambda": "lam", "logs": "logs", "sts": "sts",
+    "cloudwatch": "cloudwatch",
+}  # fmt: skip
 ACCOUNT = "123456789012"
 NASTY = ["", " ", "x" * 3000, "\x08", "ü", "a/b", "../..", "{", "[]", "null", "-1", "%00", "a:b:c:d:e:f:g"]
 WRONG = [None, "", "x", -1, 2**40, 1.5, True, [], {}, [None], {"a": 1}, [[1]], "x" * 3000]

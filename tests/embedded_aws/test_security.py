@@ -125,7 +125,7 @@ def test_a_service_that_is_not_there_says_so(aws):
     with pytest.raises(ClientError) as refused:
         client.list_tables()
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
-    assert "it serves S3, SNS, SQS, Lambda, IAM, STS and CloudWatch Logs" in str(refused.value)
+    assert "it serves S3, SNS, SQS, Lambda, IAM, STS, CloudWatch and CloudWatch Logs" in str(refused.value)
 
 
 # --- the server itself ---------------------------------------------------------------------------------------------

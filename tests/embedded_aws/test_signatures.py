@@ -27,6 +27,7 @@ CALLS = {
     "sqs": "list_queues",
     "lambda": "list_functions",
     "logs": "describe_log_groups",
+    "cloudwatch": "describe_alarms",
 }
 UNKNOWN_KEY = {
     "s3": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403),
@@ -34,6 +35,7 @@ UNKNOWN_KEY = {
     "iam": ("InvalidClientTokenId", INVALID, 403),
     "sts": ("InvalidClientTokenId", INVALID, 403),
     "sqs": ("InvalidClientTokenId", INVALID, 403),
+    "cloudwatch": ("InvalidClientTokenId", INVALID, 403),
     "lambda": ("UnrecognizedClientException", INVALID, 403),
     "logs": ("UnrecognizedClientException", INVALID, 400),
 }
@@ -43,6 +45,7 @@ WRONG_SECRET = {
     "iam": ("SignatureDoesNotMatch", NO_MATCH_AT_ALL, 403),
     "sts": ("SignatureDoesNotMatch", NO_MATCH_AT_ALL, 403),
     "sqs": ("SignatureDoesNotMatch", NO_MATCH_AT_ALL, 403),
+    "cloudwatch": ("SignatureDoesNotMatch", NO_MATCH_AT_ALL, 403),
     "lambda": ("InvalidSignatureException", NO_MATCH_AT_ALL, 403),
     "logs": ("InvalidSignatureException", NO_MATCH_AT_ALL, 400),
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from labkit import catch_up, draw_burst, draw_cost_of_memory, sample, send_burst
+from labkit import LabError, catch_up, draw_burst, draw_cost_of_memory, sample, send_burst
 from labkit.insight.burst import Burst, Sample
 from labkit.insight.log_lines import Invocation
 
@@ -45,6 +45,14 @@ def test_pictures_say_in_words_what_they_show():
     picture = draw_cost_of_memory(100)
     assert "stays there" in picture.alt
     assert picture.table[0][:2] == (128, "1,382")
+
+
+@pytest.mark.parametrize("photos", [-1, 0, 1])
+def test_one_photo_or_none_is_no_burst(lab, photos):
+    with pytest.raises(LabError, match=f"several photos at once: {photos} ") as caught:
+        send_burst(lab, sample("HappyFace.jpg"), photos=photos)
+    assert caught.value.code == "bad-option"
+    assert "photos=2 or more" in caught.value.hint()
 
 
 @pytest.mark.timeout(120)

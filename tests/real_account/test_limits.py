@@ -60,6 +60,16 @@ def test_a_trigger_that_is_not_held_to_it_is_risky_and_enabling_it_fixes_that(ac
     clean_up(lab)
 
 
+def test_an_account_with_too_little_for_all_triggers_gets_no_burst(account):
+    account.limits["UnreservedConcurrentExecutions"] = 4
+    lab = account.open()
+    do_the_lab(lab)
+    with pytest.raises(LabError, match="runs 4 functions at once, and 3 triggers start at least 2 each") as caught:
+        send_burst(lab, sample_photo("HappyFace.jpg"), photos=1)
+    assert "Service Quotas" in caught.value.hint()
+    clean_up(lab)
+
+
 def test_who_sets_a_lower_limit_keeps_it(account):
     account.limits["UnreservedConcurrentExecutions"] = 10
     lab = account.open()
@@ -124,4 +134,6 @@ def test_the_plan_of_a_roomy_account_tells_nothing_of_it(account):
 def test_the_plan_in_an_academys_account_names_the_role_that_is_there(account):
     lab = account.open()
     object.__setattr__(lab.connection, "caller", "arn:aws:sts::123456789012:assumed-role/voclabs/user1=Ann")
-    assert plan(lab).limits[0].endswith("`--role arn:aws:iam::123456789012:role/LabRole`.")
+    bursts, role = plan(lab).limits
+    assert "closes accounts in which too many functions start at once: send no bursts" in bursts
+    assert role.endswith("`--role arn:aws:iam::123456789012:role/LabRole`.")

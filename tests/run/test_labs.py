@@ -20,13 +20,6 @@ MAKE_A_TOPIC = (
 )
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("endpoint")
-    yield embedded_aws.start(folder, keys=embedded_aws.Keys("test", "test")).url  # as an endpoint without a profile
-    embedded_aws.stop(folder)
-
-
 @pytest.fixture
 def lab(endpoint, tmp_path, monkeypatch) -> Lab:
     """A lab of the place where the run will be, in a workspace of the test's own."""

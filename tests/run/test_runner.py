@@ -392,13 +392,6 @@ class TestTheLabOfARun:
         wait_until(lambda: not kernel.is_running(), what="the kernel to end", seconds=10)
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("endpoint")
-    yield embedded_aws.start(folder, keys=embedded_aws.Keys("test", "test")).url  # as an endpoint without a profile
-    embedded_aws.stop(folder)
-
-
 class TestTheLabOfARunElsewhere:
     """On an endpoint or a real account the run deletes what it has made, however it ends, and nothing else."""
 

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from labkit.errors import LabError
 from labkit.samples import list_samples, sample
 from labkit.settings import FUNCTIONS
-from labkit.show.gallery import gallery
+from labkit.show.gallery import gallery, show_photo
 from labkit.show.log_table import log_table
 from labkit.show.map import draw_lab
 from labkit.show.monitor import monitor
@@ -90,6 +91,24 @@ def test_pictures_stand_at_their_true_relative_size(one):
 def test_a_photo_stored_lying_down_is_shown_upright():
     first = image_of(gallery(results_of("friends.jpg")).images[0])
     assert first.height > first.width
+
+
+def test_a_photo_before_its_upload_lies_as_its_pixels_do_and_its_caption_says_how_it_is_turned():
+    stored = show_photo(sample("friends.jpg"))
+    width, height = image_of(stored.images[0]).size
+    assert width > height
+    assert stored.sentence() == (
+        "friends.jpg as it is stored: 3088 x 2048 pixels, 571,743 bytes. "
+        "Its EXIF orientation is 6: turn it by 90 degrees to the right."
+    )
+    assert "EXIF" not in show_photo(sample("MonaLisa.jpg")).sentence()
+
+
+def test_a_file_that_is_not_a_photo_is_not_shown(tmp_path):
+    (tmp_path / "torn.jpg").write_bytes(sample("friends.jpg").read_bytes()[:90_000])
+    with pytest.raises(LabError, match=r"torn\.jpg is cut off or corrupt") as refused:
+        show_photo(tmp_path / "torn.jpg")
+    assert refused.value.code == "bad-picture"
 
 
 def test_captions_give_key_pixels_bytes_and_saving():

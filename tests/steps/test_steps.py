@@ -1,6 +1,9 @@
 """Each step on the embedded AWS: it makes what it says, once, and says so in the console's own words."""
 
 import json
+import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -240,10 +243,13 @@ def test_a_file_that_is_no_photo_is_refused_before_the_upload(built_lab, tmp_pat
     empty, text = tmp_path / "empty.jpg", tmp_path / "text.jpg"
     empty.touch()
     text.write_text("not a picture")
+    torn = tmp_path / "torn.jpg"
+    torn.write_bytes(labkit.sample("HappyFace.jpg").read_bytes()[:20_000])
     for path, message in (
         (tmp_path / "nowhere.jpg", "There is no file"),
         (empty, "is empty"),
-        (text, "is not an image that Pillow can read"),
+        (text, r"text\.jpg is not an image that they can read: the functions read JPEG, PNG or WebP"),
+        (torn, r"torn\.jpg is cut off or corrupt"),
     ):
         with pytest.raises(LabError, match=message):
             labkit.upload_photo(built_lab, path)
@@ -257,6 +263,42 @@ def test_the_same_name_again_waits_for_new_results(built_lab):
         from labkit.waiting import wait_until
 
         wait_until(lambda: labkit.check_results(built_lab, "same.jpg").passed, what="the new results", seconds=30)
+
+
+def test_the_time_of_results_is_counted_from_the_upload_and_not_from_the_look(built_lab):
+    upload = labkit.upload_photo(built_lab, labkit.sample("HappyFace.jpg"), name="timed.jpg")
+    first = labkit.wait_for_results(built_lab, upload)
+    assert all(0 < seconds < 30 for _, seconds in first.arrived)
+    again = labkit.wait_for_results(built_lab, replace(upload, sent=upload.sent - timedelta(hours=1)))  # an hour later
+    assert all(0 < seconds < 30 for _, seconds in again.arrived)  # S3 knows better when they came
+    assert re.search(r"All 3 results of ingest/timed\.jpg were there \d+\.\d s after the upload\.", again.sentence())
+
+
+def test_what_is_missing_is_named_while_it_is_waited_for(built_lab, monkeypatch):
+    upload = labkit.upload_photo(built_lab, labkit.sample("HappyFace.jpg"), name="two.jpg")
+    labkit.wait_for_results(built_lab, upload)
+    seen = []
+    monkeypatch.setattr("labkit.progress.WaitingBar.waited", lambda self, seconds, words="": seen.append(words))
+    expected = (upload.expected[0], "web/nothing.jpg", upload.expected[2])
+    with pytest.raises(LabError, match=r"After 0 s there is still no web/nothing\.jpg"):
+        labkit.wait_for_results(built_lab, replace(upload, expected=expected), seconds=0.3)
+    assert set(seen) == {"2 of 3 are here, web/nothing.jpg is missing"}
+
+
+def test_pictures_that_are_not_whole_are_a_sentence(built_lab):
+    upload = labkit.upload_photo(built_lab, labkit.sample("HappyFace.jpg"), name="spoilt.jpg")
+    labkit.wait_for_results(built_lab, upload)
+    s3, bucket = built_lab.client("s3"), built_lab.definition.bucket_name
+    s3.put_object(Bucket=bucket, Key=upload.expected[1], Body=b"%!PS-Adobe-3.0 EPSF-3.0")
+    assert (
+        "2 results. web/WebImage-spoilt.jpg is an EPS"
+        in labkit.gallery(labkit.read_results(built_lab, upload.key)).sentence()
+    )
+    (line,) = labkit.check_results(built_lab, upload.key).failures()
+    assert "is an EPS" in str(line)
+    s3.put_object(Bucket=bucket, Key="ingest/spoilt.bin", Body=labkit.sample("HappyFace.jpg").read_bytes()[:9000])
+    with pytest.raises(LabError, match=r"ingest/spoilt\.bin is cut off or corrupt"):
+        labkit.read_results(built_lab, "ingest/spoilt.bin")
 
 
 def test_reading_results_of_a_photo_that_is_not_there_says_so(built_lab):

@@ -33,6 +33,7 @@ from labkit.embedded_aws.http.refusals import refusal
 from labkit.embedded_aws.http.server import Answer
 from labkit.embedded_aws.services import s3_fast_path, s3_permissions
 from labkit.embedded_aws.services.checks import check
+from labkit.embedded_aws.services.cloudwatch import CloudWatchResponse
 from labkit.embedded_aws.services.iam import IAMResponse
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
 from labkit.embedded_aws.services.logs import LogsResponse
@@ -49,6 +50,7 @@ _SERVICES: dict[str, Callable[..., Any]] = {
     "iam": IAMResponse.dispatch,
     "lambda": LambdaResponse.dispatch,
     "logs": LogsResponse.dispatch,
+    "monitoring": CloudWatchResponse.dispatch,  # the name with which requests to CloudWatch are signed
     "sns": SNSResponse.dispatch,
     "sqs": SQSResponse.dispatch,
     "sts": STSResponse.dispatch,
@@ -106,8 +108,8 @@ class Dispatcher:
         else:
             handler = _SERVICES.get(service)
             if handler is None:
-                message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS and "
-                raise AwsError("NotImplemented", message + "CloudWatch Logs.", 501)
+                message = f"The embedded AWS has no {service!r}: it serves S3, SNS, SQS, Lambda, IAM, STS, "
+                raise AwsError("NotImplemented", message + "CloudWatch and CloudWatch Logs.", 501)
             self.last_request = time.monotonic()
             answer = _ask(service, handler, environ)
         self.last_request = time.monotonic()  # who is refused does not keep the server alive
@@ -141,7 +143,8 @@ def _meant(environ: dict[str, Any]) -> str:
     """Return which service a request without a signature is for, as far as it can be told."""
     path = environ["PATH_INFO"]
     if target := environ.get("HTTP_X_AMZ_TARGET"):
-        return "sqs" if target.startswith("AmazonSQS.") else "logs"
+        named = {"AmazonSQS": "sqs", "GraniteServiceVersion20100801": "monitoring"}
+        return named.get(target.partition(".")[0], "logs")
     if path.startswith("/20") and "/functions" in path:
         return "lambda"
     if path == "/" and (environ["REQUEST_METHOD"] == "POST" or "Action=" in environ["QUERY_STRING"]):
@@ -206,7 +209,9 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     """
     body = environ["wsgi.input"]
     if not _is_beyond_the_model(service, environ):
-        check(read_operation(service, environ))
+        operation = read_operation(service, environ)
+        check(operation)
+        request_context.operation.set(operation)
     for attempt in range(_MOST_ATTEMPTS):
         body.seek(0)
         try:

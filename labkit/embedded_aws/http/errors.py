@@ -18,7 +18,10 @@ from labkit.embedded_aws.http.server import Answer
 
 
 class AwsError(Exception):
-    """A refusal: AWS's code and message, the HTTP status, and what else S3 tells about it."""
+    """A refusal: AWS's code and message, the HTTP status, and what else S3 and Lambda tell about it.
+
+    A field of None is one that Lambda otherwise tells, and here does not.
+    """
 
     def __init__(self, code: str, message: str, status: int = 400, **fields: Any) -> None:
         """Keep what is told."""
@@ -26,7 +29,7 @@ class AwsError(Exception):
         self.code = code
         self.message = message
         self.status = status
-        self.fields: dict[str, str] = fields
+        self.fields: dict[str, Any] = fields
 
 
 def protocol(service: str, environ: dict[str, Any]) -> str:
@@ -52,13 +55,17 @@ def error_answer(error: AwsError, service: str, environ: dict[str, Any]) -> Answ
     headers = [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)]
     if spoken == "rest-json":
         headers.append(("x-amzn-ErrorType", error.code))
-        told = {"Type": _at_fault(error), "message": error.message, "Message": error.message, **error.fields}
+        fields = {"Type": _at_fault(error), "message": error.message, "Message": error.message, **error.fields}
+        told = {name: value for name, value in fields.items() if value is not None}
         return Answer(error.status, headers, json.dumps(told).encode())
     kind = error.code
     if service == "sqs":
         kind = _SQS_TYPES.get(kind, kind.removeprefix("AWS.SimpleQueueService."))
         fault = "Receiver" if error.status >= 500 else "Sender"
         headers.append(("x-amzn-query-error", f"{error.code};{fault}"))
+    if service == "monitoring":
+        kind = _CLOUDWATCH_TYPES.get(kind, kind)
+        headers.append(("x-amzn-query-error", f"{error.code};{'Receiver' if error.status >= 500 else 'Sender'}"))
     return Answer(error.status, headers, json.dumps({"__type": kind, "message": error.message}).encode())
 
 
@@ -69,6 +76,17 @@ _SQS_TYPES = {
     "InvalidParameterValue": "InvalidParameterValueException",
     "MissingParameter": "MissingRequiredParameterException",
     "QueueAlreadyExists": "QueueNameExists",
+}
+
+
+# CloudWatch, too: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
+_CLOUDWATCH_TYPES = {
+    "InvalidFormat": "InvalidFormatFault",
+    "InvalidParameterCombination": "InvalidParameterCombinationException",
+    "InvalidParameterInput": "DashboardInvalidInputError",
+    "InvalidParameterValue": "InvalidParameterValueException",
+    "MissingParameter": "MissingRequiredParameterException",
+    "ValidationError": "ValidationException",
 }
 
 

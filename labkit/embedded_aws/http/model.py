@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from moto.core.model import Shape
 
@@ -39,8 +39,10 @@ _LAXER = {
     ("sqs", "MessageSystemAttributeNames"),
     ("sqs", "Attributes"),
     ("lambda", "Runtime"),
+    ("lambda", "CompatibleRuntimes"),
     # Any text is a body: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     ("lambda", "Payload"),
+    ("lambda", "InvokeArgs"),
 }
 
 # Shapes whose enum has words of its own, or is taken in either case: S3's events, and the names in its filters.
@@ -131,14 +133,14 @@ def _list(shape: Any, service: str) -> Check:
 def _of_members(shape: Any, found: list[Violation], path: str, value: Any) -> Violation:
     if found[0].kind == "type":
         return found[0]
-    wanted = [constraint for _, constraint, _ in _constraints(shape.member)]
-    wanted += ["Member must not be null"] if found[0].kind == "enum" else []
+    wanted = [constraint for _, constraint, _ in _constraints(shape.member)] + ["Member must not be null"]
     return Violation(path, value, f"Member must satisfy constraint: [{', '.join(wanted)}]", found[0].kind)
 
 
 def _map(shape: Any, service: str) -> Check:
     keys, values = _check_of(shape.key, service), _check_of(shape.value, service)
     scalar = shape.value.type_name not in ("structure", "list", "map")
+    is_float = shape.value.type_name in ("double", "float")
     lengths = list(_lengths(shape))
 
     def check(value: Any, path: str) -> Iterator[Violation]:
@@ -158,11 +160,13 @@ def _map(shape: Any, service: str) -> Check:
                 yield from values(held, f"{path}.{key}.member")
                 continue
             for found in values(held, path):
-                wanted = ", ".join(constraint for _, constraint, _ in _constraints(shape.value))
                 if found.kind == "type":
                     yield found
-                else:
-                    yield Violation(path, value, f"Map value must satisfy constraint: [{wanted}]", found.kind)
+                    continue
+                allowed = [constraint for _, constraint, _ in _constraints(shape.value)] + ["Member must not be null"]
+                constraint = f"Map value must satisfy constraint: [{', '.join(allowed)}]"
+                shown = {key: float(one) for key, one in value.items()} if is_float else value
+                yield Violation(path, shown, constraint, found.kind)
 
     return check
 
@@ -243,7 +247,12 @@ def check_model(operation: Operation) -> None:
     """Raise AwsError, in the service's own form, when the model does not allow the request."""
     found = violations(operation)
     if found:
-        raise _FORMS.get(operation.service, _validation_error)(operation, found)
+        refuse(operation, found)
+
+
+def refuse(operation: Operation, found: list[Violation]) -> NoReturn:
+    """Raise AwsError, in the service's own form, for what was found."""
+    raise _FORMS.get(operation.service, _validation_error)(operation, found)
 
 
 def _in_words(found: list[Violation], show: Callable[[Any], str]) -> str:

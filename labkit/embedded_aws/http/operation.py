@@ -6,6 +6,7 @@ https://smithy.io/2.0/aws/protocols/index.html
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from werkzeug.exceptions import NotFound
 from labkit.embedded_aws.http.errors import AwsError, protocol
 from labkit.embedded_aws.state import ACCOUNT, REGION
 
+_MOST_LAMBDA_BYTES = (
+    70_167_211  # of one request: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+)
 _NOT_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
@@ -56,7 +60,7 @@ class Operation:
 @cache
 def service_model(service: str) -> ServiceModel:
     """Return botocore's model of a service, read when it is first needed."""
-    return get_service_model(service)
+    return get_service_model({"monitoring": "cloudwatch"}.get(service, service))
 
 
 @cache
@@ -106,6 +110,9 @@ class _LenientQueryParser(QueryParser):
 
 def _read_rest_json(service: str, environ: dict[str, Any]) -> Operation:
     request, model, parameters = _routed(service, environ)
+    if int(environ["CONTENT_LENGTH"] or 0) > _MOST_LAMBDA_BYTES:
+        words = f"Request must be smaller than {_MOST_LAMBDA_BYTES} bytes for the {model.name} operation"
+        raise AwsError("RequestEntityTooLargeException", words, 413)
     body = model.input_shape.serialization.get("payload") if model.input_shape else None
     members = {} if body else _json_object(environ)
     for name, shape in (model.input_shape.members if model.input_shape else {}).items():
@@ -117,13 +124,10 @@ def _read_rest_json(service: str, environ: dict[str, Any]) -> Operation:
 def _beside_the_body(shape: Any, name: str, request: Request, parameters: dict[str, Any]) -> Any:
     """Return what path, query or a header say of a member, None if nothing."""
     location, wire = shape.serialization.get("location"), shape.serialization.get("name", name)
-    if location == "uri":
-        return parameters.get(wire)
     if location == "querystring" and shape.type_name == "list":
         return request.args.getlist(wire) or None
-    if location not in ("querystring", "header"):
-        return None
-    text = request.args.get(wire) if location == "querystring" else request.headers.get(wire)
+    beside: dict[str, Any] = {"uri": parameters, "querystring": request.args, "header": request.headers}
+    text = beside.get(location, {}).get(wire)
     if text is None:
         return None
     if shape.type_name in ("integer", "long") and text.lstrip("-").isdecimal():
@@ -181,8 +185,10 @@ def _no_such_path(service: str, environ: dict[str, Any]) -> str:
 def _json_object(environ: dict[str, Any]) -> dict[str, Any]:
     body = environ["wsgi.input"].getvalue()
     try:
+        if environ.get("HTTP_CONTENT_ENCODING") == "gzip":  # boto3 packs a large PutMetricData
+            body = gzip.decompress(body)
         members = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError, EOFError) as error:
         raise AwsError("SerializationException", f"Could not parse request body into json: {error}") from error
     if not isinstance(members, dict):
         raise AwsError("SerializationException", "Could not parse request body into json: an object is expected.")

@@ -1,4 +1,4 @@
-"""The request that is being answered: who sent it, and the trace that services hand on with what follows from it."""
+"""The request that is being answered: who sent it, what it asks for, and the trace that services hand on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.http.operation import Operation
 
+operation: ContextVar[Operation] = ContextVar("operation")
 caller: ContextVar[Identity | None] = ContextVar("caller", default=None)
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
 

@@ -12,13 +12,24 @@ import io
 import os
 import resource
 import sys
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from typing import Any
 
+_TASK_ROOT = "/var/task"
 
-def redirect_tmp(folder: str, kept: tuple[str, ...], layers: str) -> None:
+
+def redirect_paths(task: str, folder: str, kept: tuple[str, ...], layers: str) -> None:
     """Give this process a /tmp of its own: paths below /tmp go to `folder`, whatever Python opens them with.
 
-    Paths below /opt go to the folder of the layers, if there are any.
+    Paths below /var/task go to the code, those below /opt to the folder of the layers, if there are any.
 
     `kept` are folders that stay where they are: the code and the interpreter may themselves lie below /tmp.
     """
@@ -33,6 +44,8 @@ def redirect_tmp(folder: str, kept: tuple[str, ...], layers: str) -> None:
             return folder + text[4:]
         if layers and (text == "/opt" or text.startswith("/opt/")):
             return layers + text[4:]
+        if text == _TASK_ROOT or text.startswith(f"{_TASK_ROOT}/"):
+            return task + text[len(_TASK_ROOT) :]
         return path
 
     def one_path(call: Any) -> Any:
@@ -69,6 +82,31 @@ def redirect_tmp(folder: str, kept: tuple[str, ...], layers: str) -> None:
     for name in ["rename", "replace", "link", "symlink"]:
         replace(name, two_paths)
     io.open = builtins.open = one_path(builtins.open)
+
+
+def name_code_as_lambda_does(task: str) -> None:
+    """Let tracebacks say /var/task/fn.py, wherever the code really lies.
+
+    https://docs.python.org/3/library/importlib.html#importlib.machinery.FileFinder
+    """
+
+    class Loader(SourceFileLoader):
+        def source_to_code(  # type: ignore[override]  # what comes after the path differs from Python to Python
+            self, data: Any, path: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            shown = os.fspath(path).replace(task, _TASK_ROOT, 1)
+            return super().source_to_code(data, shown, *args, **kwargs)
+
+    finder = FileFinder.path_hook(
+        (ExtensionFileLoader, EXTENSION_SUFFIXES), (Loader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES)
+    )
+
+    def find_in_task(path: str) -> Any:
+        if path != task and not path.startswith(f"{task}/"):
+            raise ImportError(path)
+        return finder(path)
+
+    sys.path_hooks.insert(0, find_in_task)
 
 
 def rest_the_garbage_collector() -> None:
@@ -133,7 +171,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
     packages = os.path.dirname(os.path.realpath(os.path.join(runtime, "boto3")))
-    redirect_tmp(tmp, (task, runtime, tmp, sys.prefix, sys.base_prefix, packages), layers)
+    redirect_paths(task, tmp, (task, runtime, tmp, sys.prefix, sys.base_prefix, packages), layers)
+    name_code_as_lambda_does(task)
     if sys.platform == "linux" and os.geteuid() == 0:
         obey_file_modes()
     sys.argv = ["bootstrap.py", handler]

@@ -27,7 +27,9 @@ from labkit.embedded_aws.runtime.memory import PeakMemory
 from labkit.embedded_aws.runtime.runtime_api import API, Call, Connection, RuntimeApi
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+_MAX_ANSWER_BYTES = MAX_PAYLOAD_BYTES + 100  # which AWS says when it refuses an answer
 _WATCH_SECONDS = 0.02  # how often memory is looked at while a function runs
+_MOST_READS = 16  # more than a pipe holds
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
@@ -50,6 +52,7 @@ class Spec:
     log_group: str
     log_format: str = "Text"
     log_level: str | None = None
+    initialization: str = "on-demand"  # or provisioned-concurrency
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class SandboxPaths:
     runtime: Path
     own: Path
 
+    def real(self, path: str) -> str:
+        """Return where a path of a function lies on this machine."""
+        for root, folder in (("/var/task", self.task), ("/opt", self.layers)):
+            if folder is not None and path.startswith(f"{root}/"):
+                return str(folder) + path[len(root) :]
+        return path
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -69,6 +79,7 @@ class Invocation:
     request_id: str
     event: bytes
     trace_id: str
+    arn: str  # of the function, version or alias, as it was named
     client_context: str | None = None
 
 
@@ -84,14 +95,23 @@ class Outcome:
         """Return the outcome of a failure that the service itself tells of."""
         return cls(json.dumps({"errorType": error, "errorMessage": message}).encode(), error)
 
+    def of(self, request_id: str) -> Outcome:
+        """Return the same failure, told as that of an invocation."""
+        message = json.loads(self.payload)["errorMessage"]
+        return Outcome.failure(str(self.error), f"RequestId: {request_id} Error: {message}")
+
 
 class InitFailed(Exception):
     """The environment died before it could take an event; the Outcome says why."""
 
-    def __init__(self, outcome: Outcome, peak_mb: int = 0) -> None:
-        """Keep the outcome that the invocation which asked for the environment gets, and the memory used."""
+    def __init__(self, outcome: Outcome, peak_mb: int = 0, *, ended: bool = False) -> None:
+        """Keep the outcome that the invocation which asked for the environment gets, and the memory used.
+
+        `ended` says that the process has come to its end without a word of the runtime.
+        """
         super().__init__(outcome.error)
         self.outcome = outcome
+        self.ended = ended
         known = (outcome.error or "").startswith(("Runtime.", "Function.", "Sandbox."))
         self.error = outcome.error if known and outcome.error else "Runtime.Unknown"  # what the log says
         self.peak_mb = peak_mb
@@ -159,6 +179,8 @@ class Environment:
         command = [sys.executable, "-S", str(_BOOTSTRAP)]
         command += [str(self._paths.task), str(self._paths.runtime), str(tmp), self.spec.handler]
         command += [str(self._paths.layers or "")]
+        if wrapper := variables.get("AWS_LAMBDA_EXEC_WRAPPER"):
+            command = ["/bin/sh", "-c", 'exec "$0" "$@"', self._paths.real(wrapper), *command]
         self._started = time.perf_counter()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own script
@@ -203,7 +225,7 @@ class Environment:
         else:
             return
         self._read_output(to_the_end=True)
-        raise InitFailed(outcome, self._peak_mb)
+        raise InitFailed(outcome, self._peak_mb, ended=True)
 
     def invoke(self, invocation: Invocation) -> Outcome:
         """Run one event through the function and log it as Lambda does.
@@ -244,7 +266,7 @@ class Environment:
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": self.spec.arn,
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
             "Lambda-Runtime-Trace-Id": invocation.trace_id,
         }
         if invocation.client_context:
@@ -277,8 +299,8 @@ class Environment:
                 return self._timed_out(invocation)
 
     def _answered(self, call: Call, invocation: Invocation) -> Outcome:
-        if len(call.body) > MAX_PAYLOAD_BYTES:
-            message = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES + 100} bytes)."
+        if len(call.body) > _MAX_ANSWER_BYTES:
+            message = f"Response payload size exceeded maximum allowed payload size ({_MAX_ANSWER_BYTES} bytes)."
             outcome = Outcome.failure("Function.ResponseSizeTooLarge", message)
             self._api.reply(call.connection, b"413 Request Entity Too Large", outcome.payload)
             return self._finished(outcome, invocation)
@@ -334,7 +356,7 @@ class Environment:
 
     def _read_output(self, to_the_end: bool = False) -> None:
         """Log what was printed; at the end of an invocation also a line without its newline."""
-        while True:
+        for _ in range(_MOST_READS):  # who prints all the time is looked after all the same
             try:
                 data = os.read(self._output_fd, 64 * 1024)
             except BlockingIOError:

@@ -9,7 +9,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,14 @@ class Report:
 class LogStream:
     """The log stream of one environment. Lines are kept back a moment: most invocations are written in one go."""
 
-    def __init__(self, backend: LogsBackend, group: str, version: str) -> None:
+    def __init__(self, backend: LogsBackend, group: str, version: str, initialization: str = "on-demand") -> None:
         """Name the stream; it and its group are made when the first line is written, if the role allows it."""
         self.group = group
+        self.initialization = initialization
         self.may_make_group = True
         self.may_write = True
         self.name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{version}]{uuid.uuid4().hex}"
+        self.reported: Callable[[Report], None] = lambda _: None  # is told the figures of each invocation
         self._backend = backend
         self._pending: list[dict[str, int | str]] = []
         self._flush_at = 0.0
@@ -100,11 +102,16 @@ class LogStream:
             text += f"Status: error\tError Type: {report.error}"
         self.line(f"END RequestId: {report.request_id}\n")
         self.line(text + "\n")
+        self._end(report)
+
+    def _end(self, report: Report) -> None:
         self.flush()
+        self.reported(report)
 
     def tail(self) -> bytes:
         """Return the last 4 KB that the latest invocation wrote."""
-        return "".join(self._invocation).encode()[-_TAIL_BYTES:]
+        lines = (text if text.endswith("\n") else f"{text}\n" for text in self._invocation)
+        return "".join(lines).encode()[-_TAIL_BYTES:]
 
     def flush_what_is_old(self) -> None:
         """Show what a long invocation has written so far."""
@@ -141,12 +148,16 @@ class JsonLogStream(LogStream):
     def init_start(self, runtime: str, when: float) -> None:
         """Say that a cold start began, at this moment in seconds since 1970."""
         version, arn = _runtime_version(runtime)
-        record = {"initializationType": "on-demand", "phase": "init"}
+        record = {"initializationType": self.initialization, "phase": "init"}
         self._platform("initStart", record | {"runtimeVersion": version, "runtimeVersionArn": arn}, when)
 
     def init_report(self, init_ms: float, phase: str, error: str) -> None:
         """Say how a failed init ended."""
-        record = {"initializationType": "on-demand", "phase": phase, "metrics": {"durationMs": round(init_ms, 3)}}
+        record = {
+            "initializationType": self.initialization,
+            "phase": phase,
+            "metrics": {"durationMs": round(init_ms, 3)},
+        }
         self._platform("initReport", record | _status(error))
         self.flush()
 
@@ -166,7 +177,7 @@ class JsonLogStream(LogStream):
         if report.init_ms is not None:
             metrics["initDurationMs"] = round(report.init_ms, 3)
         self._platform("report", {"requestId": report.request_id, "metrics": metrics} | _status(report.error))
-        self.flush()
+        self._end(report)
 
 
 def timestamp(when: float) -> str:

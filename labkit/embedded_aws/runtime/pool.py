@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -12,15 +13,16 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
 from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws.runtime import lambda_metrics
 from labkit.embedded_aws.runtime.deployment_package import TaskFolders
 from labkit.embedded_aws.runtime.environment import (
     Environment,
@@ -32,6 +34,7 @@ from labkit.embedded_aws.runtime.environment import (
     Spec,
 )
 from labkit.embedded_aws.runtime.logs import JsonLogStream, LogStream, Report
+from labkit.embedded_aws.runtime.provisioned import Provision
 from labkit.zip_rules import BadZip
 
 HOST_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -76,15 +79,60 @@ class EnvironmentPool:
         self._idle: dict[str, list[Environment]] = defaultdict(list)
         self._busy: dict[str, int] = defaultdict(int)
         self._generation: dict[str, int] = defaultdict(int)
+        self._provisions: dict[str, Provision] = {}  # by the ARN of the version
         self._closed = threading.Event()
         threading.Thread(target=self._retire_idle, name="retire-idle", daemon=True).start()
 
     def run(
-        self, function: LambdaFunction, event: bytes, *, request_id: str = "", client_context: str | None = None
+        self,
+        function: LambdaFunction,
+        event: bytes,
+        *,
+        arn: str,
+        request_id: str = "",
+        client_context: str | None = None,
     ) -> Result:
-        """Run one event, in a warm environment if there is one. Raises Throttled at the reserved concurrency."""
-        with self._slot(function):
-            return self._run(function, event, request_id or str(uuid.uuid4()), client_context)
+        """Run one event, in a warm environment if there is one. Raises Throttled at the reserved concurrency.
+
+        `arn` is what the caller has named: the function, a version or an alias.
+        """
+        invocation = Invocation(request_id or str(uuid.uuid4()), event, trace_id(), arn, client_context)
+        with self._slot(function) as provisioned:
+            if provisioned is not None:
+                with contextlib.suppress(NotDelivered):  # another one may have it
+                    outcome = provisioned.invoke(invocation)
+                    return Result(invocation.request_id, outcome, provisioned.log.tail())
+            return self._run(function, invocation)
+
+    def provide(self, function_name: str, wanted: Mapping[str, tuple[LambdaFunction, int]]) -> None:
+        """Keep so many environments of these versions of a function ready, by their ARNs, and of no others."""
+        with self._lock:
+            old = {arn: one for arn, one in self._provisions.items() if one.function_name == function_name}
+            over = [arn for arn, one in old.items() if arn not in wanted or wanted[arn][1] != one.wanted]
+            ended = [self._provisions.pop(arn) for arn in over]
+            for arn, (function, count) in wanted.items():
+                if arn not in self._provisions:
+                    start = partial(self._start_provisioned, function)
+                    self._provisions[arn] = Provision(function_name, count, start, self._discard)
+        for provision in ended:
+            provision.end()
+
+    def provision(self, arn: str) -> Provision | None:
+        """Return the provisioned environments of a version, None if it has none."""
+        return self._provisions.get(arn)
+
+    def _start_provisioned(self, function: LambdaFunction) -> Environment:
+        spec = replace(spec_of(function), initialization="provisioned-concurrency")
+        log = _log_stream(function, spec)
+        log.init_start(spec.runtime, time.time())
+        started = time.perf_counter()
+        try:
+            return self._start(spec, codes_of(function), log, settings.current().init_seconds)
+        except InitFailed as failed:
+            log.init_report((time.perf_counter() - started) * 1000, "init", failed.error)
+            raise
+        finally:
+            log.flush()
 
     def prepare(self, name: str, code: bytes) -> None:
         """Unpack a function's new code, so that the first event does not wait for it; raises BadZip."""
@@ -92,29 +140,50 @@ class EnvironmentPool:
 
     def has_room(self, function: LambdaFunction) -> bool:
         """Whether one more invocation would be accepted now."""
-        reserved = function.reserved_concurrency
-        return reserved is None or self._busy[function.function_name] < int(reserved)
+        provision = self._provisions.get(function.function_arn)
+        return (provision is not None and provision.has_room) or self._has_room_on_demand(function)
+
+    def _has_room_on_demand(self, function: LambdaFunction) -> bool:
+        """What is provisioned is taken from what the function has reserved."""
+        if function.reserved_concurrency is None:
+            return True
+        name = function.function_name
+        provisioned = sum(one.wanted for one in list(self._provisions.values()) if one.function_name == name)
+        return self._busy[name] < int(function.reserved_concurrency) - provisioned
 
     @property
     def busy(self) -> int:
         """How many invocations run now."""
-        return sum(self._busy.values())
+        return sum(self._busy.values()) + sum(one.busy for one in list(self._provisions.values()))
 
-    @contextmanager
-    def _slot(self, function: LambdaFunction) -> Iterator[None]:
+    @contextlib.contextmanager
+    def _slot(self, function: LambdaFunction) -> Iterator[Environment | None]:
+        """Let one invocation in, with a provisioned environment if one is free; raises Throttled."""
+        provision = self._provisions.get(function.function_arn)
+        if provision is not None and (environment := provision.take()) is not None:
+            with self._lock:
+                own = self._busy.get(function.function_name, 0) + provision.busy
+                lambda_metrics.began(function.function_arn, own, self.busy)
+            try:
+                yield environment
+            finally:
+                provision.give_back(environment)
+            return
         name = function.function_name
         with self._lock:
-            if not self.has_room(function):
+            if not self._has_room_on_demand(function):
+                lambda_metrics.throttled(function.function_arn)
                 raise Throttled
             self._busy[name] += 1
+            lambda_metrics.began(function.function_arn, self._busy[name], self.busy)
         try:
-            yield
+            yield None
         finally:
             with self._lock:
                 self._busy[name] -= 1
 
-    def _run(self, function: LambdaFunction, event: bytes, request_id: str, context: str | None) -> Result:
-        invocation = Invocation(request_id, event, _trace_id(), context)
+    def _run(self, function: LambdaFunction, invocation: Invocation) -> Result:
+        request_id = invocation.request_id
         while True:
             began = time.time()  # before the function is read: who changes it meanwhile changes it after this
             spec = spec_of(function)
@@ -125,7 +194,8 @@ class EnvironmentPool:
                 try:
                     environment = self._cold(spec, codes_of(function), log, request_id, began)
                 except InitFailed as failed:
-                    return Result(request_id, failed.outcome, log.tail())
+                    outcome = failed.outcome.of(request_id) if failed.ended else failed.outcome
+                    return Result(request_id, outcome, log.tail())
             try:
                 outcome = environment.invoke(invocation)
             except NotDelivered:
@@ -189,7 +259,7 @@ class EnvironmentPool:
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
             "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": spec.initialization,
             "AWS_LAMBDA_LOG_FORMAT": spec.log_format,
             **({"AWS_LAMBDA_LOG_LEVEL": spec.log_level} if spec.log_level else {}),
             "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
@@ -243,6 +313,8 @@ class EnvironmentPool:
             self._idle.clear()
         for environment in retired:
             self._discard(environment)
+        for provision in list(self._provisions.values()):
+            provision.end()
 
 
 Codes = tuple[bytes, ...]  # the zips that an environment is made from: the function's own, and its layers
@@ -250,9 +322,8 @@ Codes = tuple[bytes, ...]  # the zips that an environment is made from: the func
 
 def codes_of(function: LambdaFunction) -> Codes:
     """Return the function's zip and those of its layers."""
-    backend = lambda_backends[function.account_id][function.region]
-    layers = [backend.layers_versions_by_arn(layer["Arn"]) for layer in function.layers]
-    return function.code_bytes, *(layer.code_bytes for layer in layers if layer is not None)
+    layers: Codes = function.layer_codes  # type: ignore[attr-defined]  # of services/lambda_function.py
+    return function.code_bytes, *layers
 
 
 _pool: list[EnvironmentPool] = []
@@ -293,7 +364,8 @@ def _log_stream(function: LambdaFunction, spec: Spec) -> LogStream:
     """Return the stream of a new environment, with the rights that the role has on it."""
     logs = logs_backends[function.account_id][function.region]
     kind = JsonLogStream if spec.log_format == "JSON" else LogStream
-    log = kind(logs, spec.log_group, spec.version)
+    log = kind(logs, spec.log_group, spec.version, spec.initialization)
+    log.reported = partial(lambda_metrics.ended, spec.arn)
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{spec.log_group}"
     stream = f"{group}:log-stream:{log.name}"
     log.may_make_group = roles.may(spec.role, "logs:CreateLogGroup", group)
@@ -317,5 +389,9 @@ def _init_failure(error: str, message: str, log: LogStream) -> InitFailed:
     return InitFailed(Outcome.failure(error, message))
 
 
-def _trace_id() -> str:
+def trace_id() -> str:
+    """Return a new X-Ray trace, of which nothing is kept.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+    """
     return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=0"

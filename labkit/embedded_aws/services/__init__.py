@@ -17,6 +17,7 @@ def install() -> None:
     """Use this package's classes instead of moto's."""
     from moto.awslambda import models as lambda_models
     from moto.awslambda.models import lambda_backends
+    from moto.cloudwatch.models import cloudwatch_backends
     from moto.core import responses as core_responses
     from moto.core.common_models import BaseModel
     from moto.core.utils import camelcase_to_underscores, method_names_from_class
@@ -31,9 +32,11 @@ def install() -> None:
 
     from labkit.embedded_aws.http import refusals
     from labkit.embedded_aws.services import (
+        cloudwatch,
         iam,
         lambda_backend,
         lambda_function,
+        lambda_layers,
         lambda_storage,
         logs,
         s3,
@@ -51,6 +54,7 @@ def install() -> None:
         (sns_models, "Subscription", sns.Subscription),
         (lambda_models, "LambdaFunction", lambda_function.Function),
         (lambda_models, "LambdaStorage", lambda_storage.LambdaStorage),
+        (lambda_models, "LayerVersion", lambda_layers.LayerVersion),
         (logs_models, "EventMessageFilter", logs.EventMessageFilter),
         (logs_models, "LogGroup", logs.LogGroup),
         (s3_models, "Notification", s3_notifications.Notification),
@@ -67,6 +71,7 @@ def install() -> None:
         (sqs_models, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
     ):
         setattr(module, name, replacement)
+    cloudwatch_backends.backend = cloudwatch.CloudWatchBackend
     sqs_backends.backend = sqs.SQSBackend
     s3_backends.backend = s3.S3Backend
     lambda_backends.backend = lambda_backend.LambdaBackend

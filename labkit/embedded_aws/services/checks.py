@@ -8,6 +8,7 @@ from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.model import check_model
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.services import (
+    cloudwatch_checks,
     iam_checks,
     lambda_checks,
     logs_checks,
@@ -22,6 +23,7 @@ _LIMITS: dict[str, dict[str, Callable[[Operation], None]]] = {
     "iam": iam_checks.CHECKS,
     "lambda": lambda_checks.CHECKS,
     "logs": logs_checks.CHECKS,
+    "monitoring": cloudwatch_checks.CHECKS,
     "s3": s3_checks.CHECKS,
     "sns": sns_checks.CHECKS,
     "sqs": sqs_checks.CHECKS,
@@ -35,6 +37,8 @@ def check(operation: Operation) -> None:
     if (before := _BEFORE_THE_MODEL.get(operation.service)) is not None:
         before(operation)
     check_model(operation)
+    if operation.service == "lambda":
+        lambda_checks.check_function(operation)
     _check_token(operation)
     limit = _LIMITS.get(operation.service, {}).get(operation.name)
     if limit is not None:
@@ -57,7 +61,7 @@ _TOKENS = {
 
 # What AWS looks at first.
 _BEFORE_THE_MODEL: dict[str, Callable[[Operation], None]] = {
-    "lambda": lambda_checks.check_function,
+    "lambda": lambda_checks.check_layer_runtimes,
     "sns": sns_checks.check_arns,
     "sqs": sqs_checks.check_queue,
 }

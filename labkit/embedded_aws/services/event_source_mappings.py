@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.awslambda import models
 from moto.awslambda.exceptions import UnknownFunctionException
@@ -25,8 +25,12 @@ from labkit.embedded_aws import roles, settings
 from labkit.embedded_aws.runtime.environment import MAX_PAYLOAD_BYTES
 from labkit.embedded_aws.runtime.pool import EnvironmentPool, Result, Throttled
 from labkit.embedded_aws.services.event_patterns import matches, read_pattern
+from labkit.embedded_aws.services.lambda_names import read_name
 from labkit.embedded_aws.services.sqs import system_attributes
 from labkit.embedded_aws.services.sqs_queue import Queue
+
+if TYPE_CHECKING:
+    from labkit.embedded_aws.services.lambda_backend import LambdaBackend
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class EventSourceMapping(models.EventSourceMapping):
         super().__init__(spec)
         self.function_response_types = self.function_response_types or []
         self.max_batch_window = self.max_batch_window or 0
-        self._change("Creating")
+        self._change("Creating" if self.enabled else "Disabled")
 
     def _change(self, state: str) -> None:
         self._changing = state
@@ -99,7 +103,7 @@ class Poller:
     """The threads that serve one mapping: as many as may run the function at once."""
 
     def __init__(
-        self, mapping: EventSourceMapping, queue: Queue, backend: models.LambdaBackend, pool: EnvironmentPool
+        self, mapping: EventSourceMapping, queue: Queue, backend: LambdaBackend, pool: EnvironmentPool
     ) -> None:
         """Begin to poll; nothing is received before the mapping is Enabled."""
         self._mapping = mapping
@@ -166,7 +170,7 @@ class Poller:
 
     def _function(self) -> LambdaFunction | None:
         try:
-            return self._backend.get_function(self._mapping.function_arn)
+            return self._backend.invoked(read_name(self._mapping.function_arn))
         except UnknownFunctionException:
             return None
 
@@ -176,6 +180,8 @@ class Poller:
         window = self._mapping.max_batch_window
         if not window:
             return queue.receive(self._mapping.batch_size, 0, visibility)
+        if self._collecting.locked():
+            queue.wake_everyone()  # the one that collects may sleep: the message has woken this thread
         with self._collecting:  # two threads that collect at once would each fill half a batch
             messages = queue.receive(self._mapping.batch_size, 0, visibility)
             closes = time.monotonic() + window
@@ -192,7 +198,7 @@ class Poller:
         deadline = time.monotonic() + visibility - int(function.timeout)
         while True:
             try:
-                return self._pool.run(function, event)
+                return self._pool.run(function, event, arn=self._mapping.function_arn)
             except Throttled:
                 if time.monotonic() >= deadline or self._stopped.wait(0.05):
                     return None

@@ -6,26 +6,29 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from moto.awslambda import models
-from moto.awslambda.exceptions import InvalidParameterValueException
+from moto.awslambda.exceptions import InvalidParameterValueException, UnknownFunctionException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
-from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws import roles
 from labkit.embedded_aws.runtime import pool
-from labkit.embedded_aws.runtime.environment import Outcome
-from labkit.embedded_aws.runtime.pool import EnvironmentPool, Throttled
+from labkit.embedded_aws.runtime.pool import EnvironmentPool
 from labkit.embedded_aws.services import limits
 from labkit.embedded_aws.services.event_source_mappings import EventSourceMapping, Poller, may_receive
-from labkit.embedded_aws.services.lambda_destinations import send_record
+from labkit.embedded_aws.services.lambda_aliases import Alias
+from labkit.embedded_aws.services.lambda_destinations import AsyncInvocation
 from labkit.embedded_aws.services.lambda_function import Function, LambdaRefusal
+from labkit.embedded_aws.services.lambda_names import FunctionName, read_name
+from labkit.embedded_aws.services.lambda_storage import LambdaStorage
 from labkit.embedded_aws.services.sqs_queue import Queue
 from labkit.embedded_aws.state import ACCOUNT
 from labkit.zip_rules import MOST_UNZIPPED, MOST_ZIPPED, BadZip, check_zip
@@ -51,15 +54,13 @@ class LambdaBackend(models.LambdaBackend):
     def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
         """Create the function when role, limits and package are what Lambda accepts."""
         _check_role(spec["Role"])
-        name = spec["FunctionName"].split("function:")[-1].split(":")[0]
+        name = read_name(spec["FunctionName"]).name
         self._unpack(name, spec["Code"])
-        function = super().create_function(spec | {"FunctionName": name})
-        function.code.pop("ZipFile", None)  # the bytes are in code_bytes
-        return function
+        return super().create_function(spec | {"FunctionName": name, "Publish": False})
 
     def _unpack(self, name: str, code: dict[str, Any]) -> None:
         """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does."""
-        sent = self._code_bytes(code)
+        sent = self.code_bytes(code)
         if "ZipFile" in code:
             _check_size(sent)
         try:
@@ -67,7 +68,8 @@ class LambdaBackend(models.LambdaBackend):
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
 
-    def _code_bytes(self, code: dict[str, Any]) -> bytes:
+    def code_bytes(self, code: dict[str, Any]) -> bytes:
+        """Return a zip as it was sent, or from S3, in the version that is asked for; raises as Lambda refuses it."""
         if "ZipFile" in code:
             return base64.b64decode(code["ZipFile"])
         try:
@@ -82,12 +84,12 @@ class LambdaBackend(models.LambdaBackend):
 
     def publish_layer_version(self, spec: dict[str, Any]) -> models.LayerVersion:
         """Publish a layer when its zip is what Lambda accepts."""
-        content = self._code_bytes(spec["Content"])
+        content = self.code_bytes(spec["Content"])
         try:
             check_zip(content)
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
-        return super().publish_layer_version(spec)
+        return super().publish_layer_version(spec | {"Content": {"ZipFile": base64.b64encode(content).decode()}})
 
     def get_function(self, function_name_or_arn: str, qualifier: str | None = None) -> Function:
         """Return the function, its version or alias; raises UnknownFunctionException."""
@@ -104,9 +106,11 @@ class LambdaBackend(models.LambdaBackend):
         function.begin_change()
         if architectures := body.get("Architectures"):
             function.architectures = architectures
-        updated = super().update_function_code(function_name, qualifier, body)
-        function.code.pop("ZipFile", None)
+        updated = function.update_function_code(body)
         self.pool.retire(function.function_name)
+        if body.get("Publish"):
+            published = self.publish_version(function.function_name)
+            return published.get_configuration(on_create=True) if published else None
         return updated
 
     def update_function_configuration(
@@ -125,10 +129,43 @@ class LambdaBackend(models.LambdaBackend):
         return updated
 
     def delete_function(self, function_name: str, qualifier: str | None = None) -> None:
-        """Delete the function and end its environments."""
-        name = self.get_function(function_name, qualifier).function_name
+        """Delete the function or a version of it, and end its environments."""
+        name = read_name(function_name).name
+        if qualifier is not None:
+            self.get_function(name).provisioned.pop(qualifier, None)
         super().delete_function(function_name, qualifier)
         self.pool.retire(name)
+        self.provide(name)
+
+    def provide(self, name: str) -> None:
+        """Keep ready what a function's provisioned concurrency says, and nothing else."""
+        wanted = {}
+        for qualifier, config in self.get_function(name).provisioned.items() if name in self.function_names else ():
+            with contextlib.suppress(UnknownFunctionException):  # an alias of a version that is gone
+                version = self.get_function(name, qualifier)
+                wanted[version.function_arn] = version, config.wanted
+        self.pool.provide(name, wanted)
+
+    @property
+    def unreserved_concurrency(self) -> int:
+        """How many invocations are left for the functions that have reserved and provisioned nothing."""
+        left, _ = limits.UNRESERVED_CONCURRENCY
+        functions: list[Any] = list(self.list_functions())
+        for function in functions:
+            provisioned = sum(config.wanted for config in function.provisioned.values())
+            left -= provisioned if function.reserved_concurrency is None else int(function.reserved_concurrency)
+        return left
+
+    def put_function_concurrency(self, function_name: str, reserved_concurrency: Any) -> Any:
+        """Reserve concurrency for all versions of a function together; None takes the reservation away."""
+        for version in self.list_versions_by_function(function_name):
+            version.reserved_concurrency = reserved_concurrency
+        self.get_function(function_name).reserved_concurrency = reserved_concurrency
+        return reserved_concurrency
+
+    def delete_function_concurrency(self, function_name: str) -> None:
+        """Let the function share what nobody has reserved."""
+        self.put_function_concurrency(function_name, None)
 
     def account_settings(self) -> dict[str, dict[str, int]]:
         """Return the quotas of the account in this region, and what is used of them.
@@ -137,20 +174,20 @@ class LambdaBackend(models.LambdaBackend):
         """
         concurrency, _ = limits.UNRESERVED_CONCURRENCY
         functions = list(self.list_functions())
-        held = [one.code_size for one in self.list_functions("ALL")] + [one.code_size for one in self._layer_versions()]
-        reserved = sum(int(function.reserved_concurrency or 0) for function in functions)
+        held = [one.code_size for one in self.list_functions("ALL")] + [one.code_size for one in self.layer_versions()]
         return {
             "AccountLimit": {
                 "TotalCodeSize": limits.MOST_CODE_BYTES,
                 "CodeSizeUnzipped": MOST_UNZIPPED,
                 "CodeSizeZipped": MOST_ZIPPED,
                 "ConcurrentExecutions": concurrency,
-                "UnreservedConcurrentExecutions": concurrency - reserved,
+                "UnreservedConcurrentExecutions": self.unreserved_concurrency,
             },
             "AccountUsage": {"TotalCodeSize": sum(held), "FunctionCount": len(functions)},
         }
 
-    def _layer_versions(self) -> Iterable[models.LayerVersion]:
+    def layer_versions(self) -> Iterable[models.LayerVersion]:
+        """Return all versions of all layers."""
         for layer in self.list_layers():
             yield from self.list_layer_versions(layer["LayerName"])
 
@@ -158,6 +195,7 @@ class LambdaBackend(models.LambdaBackend):
 
     def create_event_source_mapping(self, spec: dict[str, Any]) -> EventSourceMapping:
         """Connect a queue to a function after the checks that Lambda makes."""
+        named = read_name(spec["FunctionName"])
         function = self.get_function(spec["FunctionName"])
         arn = str(spec.get("EventSourceArn") or "")
         if arn.split(":")[2:3] != ["sqs"]:
@@ -183,7 +221,7 @@ class LambdaBackend(models.LambdaBackend):
             | {
                 "RegionName": self.region_name,
                 "AccountId": self.account_id,
-                "FunctionArn": function.function_arn,
+                "FunctionArn": named.arn(self.region_name),
                 "FunctionName": function.function_name,
             }
         )
@@ -198,6 +236,9 @@ class LambdaBackend(models.LambdaBackend):
             raise _no_mapping()
         assert isinstance(mapping, EventSourceMapping)
         enabled = spec.pop("Enabled", mapping.enabled)
+        if name := spec.pop("FunctionName", None):
+            named = read_name(name)
+            mapping.function_name, mapping.function_arn = named.name, named.arn(self.region_name)
         _check_batching({"BatchSize": mapping.batch_size} | spec)
         super().update_event_source_mapping(uuid, spec)
         mapping.switch(bool(enabled))
@@ -217,7 +258,7 @@ class LambdaBackend(models.LambdaBackend):
         self, event_source_arn: str, function_name: str
     ) -> Iterable[models.EventSourceMapping]:
         """List by queue, by function (name or ARN), by both, or all."""
-        name = function_name.split(":function:")[-1].split(":")[0] if function_name else None
+        name = read_name(function_name).name if function_name else None
         return [
             mapping
             for mapping in super().list_event_source_mappings(event_source_arn, "")
@@ -240,39 +281,42 @@ class LambdaBackend(models.LambdaBackend):
 
     # --- Invoke --------------------------------------------------------------------------------------------
 
-    def invoke_later(self, function: LambdaFunction, event: bytes) -> str:
-        """Run an event asynchronously, with the retries that Lambda makes; return the request id."""
-        request_id = str(uuid.uuid4())
-        threading.Thread(
-            target=self._run_with_retries, args=(function, event, request_id), name="invoke-event", daemon=True
-        ).start()
-        return request_id
+    def invoked(self, named: FunctionName) -> Function:
+        """Return what an invocation of that name runs; raises UnknownFunctionException."""
+        function = self._storage.invoked(named)
+        assert isinstance(function, Function)
+        return function
 
-    def _run_with_retries(self, function: LambdaFunction, event: bytes, request_id: str) -> None:
-        configured = function.event_invoke_config
-        retries = configured[0].config.get("MaximumRetryAttempts", 2) if configured else 2
-        pauses = [0.0, *settings.current().retry_seconds[:retries]]
-        waiting = threading.Event()
-        outcome = Outcome.failure("Throttled", "Rate Exceeded.")
-        attempts = 0
-        for pause in pauses:
-            waiting.wait(pause)
-            try:
-                outcome = self.pool.run(function, event, request_id=request_id).outcome
-            except Throttled:
-                continue
-            attempts += 1
-            if outcome.error is None:
-                break
-        send_record(function, event, request_id, outcome, attempts)
+    def invoke_later(self, named: FunctionName, event: bytes) -> str:
+        """Run an event asynchronously, with the retries that Lambda makes; return the request id."""
+        arn = named.arn(self.region_name)
+        invocation = AsyncInvocation(self.invoked(named), arn, event, str(uuid.uuid4()))
+        threading.Thread(target=invocation.run, name="invoke-event", daemon=True).start()
+        return invocation.request_id
+
+    @property
+    def function_names(self) -> Collection[str]:
+        """The names of all functions."""
+        names: Collection[str] = self._storage._functions.keys()
+        return names
+
+    @property
+    def _storage(self) -> LambdaStorage:
+        storage: Any = self._lambdas
+        return storage  # type: ignore[no-any-return]
+
+    def aliases_of(self, name: str) -> dict[str, Alias]:
+        """Return the aliases of a function by their names."""
+        return self._storage.aliases_of(name)
 
 
 def code_of(digest: str) -> bytes | None:
-    """Return the zip with this SHA-256, if a function has it: whoever knows the digest was told by GetFunction."""
-    for backend in lambda_backends[ACCOUNT].values():
-        for function in backend.list_functions("ALL"):
-            if function.code_digest == digest:
-                return function.code_bytes
+    """Return the zip with this SHA-256, if a function or layer has it: whoever knows the digest was told it."""
+    backends: Iterable[Any] = lambda_backends[ACCOUNT].values()
+    for backend in backends:
+        for held in [*backend.list_functions("ALL"), *backend.layer_versions()]:
+            if held.code_digest == digest:
+                return bytes(held.code_bytes)
     return None
 
 
@@ -295,7 +339,7 @@ def _check_size(code: bytes) -> None:
         raise LambdaRefusal(
             413,
             "RequestEntityTooLargeException",
-            f"Request must be smaller than {MOST_ZIPPED * 4 // 3} bytes for the operation",
+            f"Zipped size must be smaller than {MOST_ZIPPED} bytes",
         )
 
 

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +14,13 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import lambda_backends
 
 from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.http.model import Violation, refuse, violations
 from labkit.embedded_aws.http.operation import Operation
 from labkit.embedded_aws.http.refusals import not_there
 from labkit.embedded_aws.services import limits
 from labkit.embedded_aws.services.event_patterns import BadPatternError, read_pattern
+from labkit.embedded_aws.services.lambda_names import LATEST, FunctionName, name_in, not_found, read_name
+from labkit.embedded_aws.services.lambda_tags import check_tags
 from labkit.embedded_aws.services.sqs_queue import find_queue
 from labkit.embedded_aws.state import ACCOUNT
 
@@ -32,18 +34,22 @@ def _invalid(message: str) -> AwsError:
 
 
 def check_function(operation: Operation) -> None:
-    """Refuse names of functions in another region."""
-    name = operation.get("FunctionName")
-    if isinstance(name, str) and name.startswith("arn:") and operation.name != "CreateEventSourceMapping":
-        region = name.split(":")[3]
-        if region != operation.region:
-            words = f"Functions from '{region}' are not reachable in this region ('{operation.region}')"
-            raise AwsError("ResourceNotFoundException", words, 404)
+    """Refuse names of functions in another region, names that contradict themselves, and what is not there."""
+    if operation.get("FunctionName") is None or operation.name == "CreateEventSourceMapping":
+        return
+    region = name_in(operation).region
+    if region not in (None, operation.region):
+        words = f"Functions from '{region}' are not reachable in this region ('{operation.region}')"
+        raise AwsError("ResourceNotFoundException", words, 404)
+    for member, is_empty, what in NOT_THERE:
+        value = operation.get(member)
+        if value is not None and not is_empty(value):
+            raise not_there(what)
 
 
 def _check_create(operation: Operation) -> None:
     name = operation.get("FunctionName")
-    short = re.sub(r"^.*function:", "", name).split(":")[0]
+    short = read_name(name).name
     if len(short) > limits.LONGEST_FUNCTION_NAME:
         constraint = f"Member must have length less than or equal to {limits.LONGEST_FUNCTION_NAME}"
         words = f"Value '{short}' at 'functionName' failed to satisfy constraint: {constraint}"
@@ -56,6 +62,7 @@ def _check_create(operation: Operation) -> None:
     code = operation.get("Code")
     if not code.get("ZipFile") and not (code.get("S3Bucket") and code.get("S3Key")):
         raise _invalid("Please provide a source for function code.")
+    check_tags(operation.get("Tags") or {})
     _check_configuration(operation)
 
 
@@ -71,10 +78,6 @@ def _check_configuration(operation: Operation) -> None:
     if runtime is not None:
         _check_runtime(runtime)
     _check_environment(operation.get("Environment", {}).get("Variables") or {})
-    for member, is_empty, what in _NOT_THERE:
-        value = operation.get(member)
-        if value is not None and not is_empty(value):
-            raise not_there(what)
     if (layers := operation.get("Layers")) is not None:
         _check_layers(layers, operation)
     if target := (operation.get("DeadLetterConfig") or {}).get("TargetArn"):
@@ -83,7 +86,7 @@ def _check_configuration(operation: Operation) -> None:
 
 
 # What would be accepted and ignored: the member, when it asks for nothing, and what it would be.
-_NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("VpcConfig", lambda vpc: not (vpc.get("SubnetIds") or vpc.get("SecurityGroupIds")), "networks (VpcConfig)"),
     ("FileSystemConfigs", lambda systems: not systems, "file systems (FileSystemConfigs)"),
     ("ImageConfig", lambda image: not image, "container images (ImageConfig)"),
@@ -93,6 +96,13 @@ _NOT_THERE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("CapacityProviderConfig", lambda provider: not provider, "capacity providers"),
     ("DurableConfig", lambda durable: not durable, "durable functions"),
     ("TenancyConfig", lambda tenancy: not tenancy, "tenants (TenancyConfig)"),
+    ("TenantId", lambda tenant: not tenant, "tenants (TenantId)"),
+    ("PublishTo", lambda where: not where, "a latest published version (PublishTo)"),
+    ("RuntimeConfig", lambda config: not config, "settings of the runtime (RuntimeConfig)"),
+    ("AcceleratorConfig", lambda config: not config, "accelerators"),
+    ("SourceKMSKeyArn", lambda key: not key, "keys of the customer's own (SourceKMSKeyArn)"),
+    ("S3ObjectStorageMode", lambda mode: mode == "COPY", "code that stays in S3 (S3ObjectStorageMode)"),
+    ("DurableExecutionName", lambda name: not name, "durable functions"),
 )
 
 
@@ -190,24 +200,28 @@ def _check_publish(operation: Operation) -> None:
 
 def _check_concurrency(operation: Operation) -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html."""
+    named = name_in(operation)
+    if named.qualifier:
+        words = "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
+        raise _invalid(f"{words}operation. Please specify either a function name or an unqualified function ARN.")
+    if not _knows(operation, named.name):
+        raise not_found(FunctionName(named.name, LATEST).arn(operation.region))
     function = _function(operation)
+    wanted = operation.get("ReservedConcurrentExecutions")
+    provisioned = sum(config.wanted for config in function.provisioned.values())
+    if wanted < provisioned:
+        words = f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
+        raise AwsError("InvalidParameterValueException", f"{words}concurrency [{provisioned}].", Type=None)
     account, unreserved = limits.UNRESERVED_CONCURRENCY
     others = sum(
         int(other.reserved_concurrency or 0)
         for other in lambda_backends[ACCOUNT][operation.region].list_functions()
         if other.function_name != function.function_name
     )
-    if account - others - operation.get("ReservedConcurrentExecutions") < unreserved:
+    if account - others - wanted < unreserved:
         words = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-        raise _invalid(f"{words}below its minimum value of [{unreserved}].")
-
-
-def _check_alias(operation: Operation) -> None:
-    weights = (operation.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-    if len(weights) > 1:
-        raise _invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
-    if weights:
-        raise not_there("aliases that point to two versions (RoutingConfig)")
+        message = f"{words}below its minimum value of [{unreserved}]."
+        raise AwsError("InvalidParameterValueException", message, Type=None)
 
 
 # --- event source mappings -----------------------------------------------------------------------------------------
@@ -226,9 +240,9 @@ def _check_mapping(operation: Operation) -> None:
         )
     if region != operation.region:
         raise not_there(f"mappings to queues of another region ({region})")
+    _check_mapping_options(operation, arn)
     if not _knows(operation, operation.get("FunctionName")):
         raise _invalid("Function does not exist")
-    _check_mapping_options(operation, arn)
 
 
 def _check_mapping_options(operation: Operation, arn: str) -> None:
@@ -237,10 +251,12 @@ def _check_mapping_options(operation: Operation, arn: str) -> None:
     for member in (
         "BisectBatchOnFunctionError", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor",
         "StartingPosition", "StartingPositionTimestamp", "TumblingWindowInSeconds", "Topics", "Queues",
+        "AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig", "SelfManagedEventSource",
+        "SelfManagedKafkaEventSourceConfig", "SourceAccessConfigurations",
     ):  # fmt: skip
         if operation.get(member):
             raise _invalid(f"Unsupported {member} parameter for given event source mapping type.")
-    for member in ("KMSKeyArn", "ProvisionedPollerConfig"):
+    for member in ("KMSKeyArn", "LoggingConfig", "MetricsConfig", "ProvisionedPollerConfig"):
         if operation.get(member):
             raise not_there(f"{member} of a mapping")
     _check_filters(operation)
@@ -273,26 +289,29 @@ def _check_update_mapping(operation: Operation) -> None:
     _check_mapping_options(operation, mapping.event_source_arn)
 
 
-# --- asynchronous invocations --------------------------------------------------------------------------------------
+# --- function URLs -------------------------------------------------------------------------------------------------
 
 
-def _check_event_config(operation: Operation) -> None:
-    config = operation.get("DestinationConfig") or {}
-    given = [operation.get("MaximumRetryAttempts"), operation.get("MaximumEventAgeInSeconds"), config or None]
-    if all(value is None for value in given):
-        raise _invalid("You must specify at least one of error handling or destination setting.")
-    function = _function(operation)
-    for condition in ("OnSuccess", "OnFailure"):
-        target = (config.get(condition) or {}).get("Destination")
-        if not target:
-            continue
-        if target == function.function_arn:
-            raise _invalid("You can't specify the function as a destination for itself.")
-        service = target.split(":")[2] if target.count(":") >= 5 else ""
-        if service not in ("sqs", "sns", "lambda"):
-            raise not_there(f"destinations of {service or 'this kind'}")
-        if service == "lambda" and not _knows(operation, target):
-            raise _invalid(f"The destination ARN {target} is invalid.")
+def _check_url(operation: Operation) -> None:
+    """Refuse a URL after what AWS looks at first; whoever asks for one hears that there is none."""
+    if operation.name in ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "ListFunctionUrlConfigs"):
+        named = name_in(operation)
+        if not _knows(operation, named.arn(operation.region)):
+            raise AwsError("ResourceNotFoundException", "Function does not exist", 404)
+    if operation.name in ("CreateFunctionUrlConfig", "ListFunctionUrlConfigs"):
+        raise not_there("function URLs")
+    raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+
+
+def check_layer_runtimes(operation: Operation) -> None:
+    """Refuse runtimes that Lambda has never had, in one breath with what the model does not allow."""
+    sent = operation.get("CompatibleRuntimes")
+    if operation.name != "PublishLayerVersion" or not isinstance(sent, list):
+        return
+    if all(runtime in limits.RUNTIMES or runtime in limits.RETIRED_RUNTIMES for runtime in sent):
+        return
+    constraint = f"Member must satisfy enum value set: [{', '.join(limits.RUNTIMES)}]"
+    refuse(operation, [Violation("compatibleRuntimes", sent, constraint, "enum"), *violations(operation)])
 
 
 def _check_layer(operation: Operation) -> None:
@@ -302,16 +321,17 @@ def _check_layer(operation: Operation) -> None:
 
 
 CHECKS: dict[str, Callable[[Operation], None]] = {
-    "CreateAlias": _check_alias,
     "CreateEventSourceMapping": _check_mapping,
     "CreateFunction": _check_create,
+    "CreateFunctionUrlConfig": _check_url,
+    "DeleteFunctionUrlConfig": _check_url,
+    "GetFunctionUrlConfig": _check_url,
+    "ListFunctionUrlConfigs": _check_url,
     "PublishLayerVersion": _check_layer,
     "PublishVersion": _check_publish,
     "PutFunctionConcurrency": _check_concurrency,
-    "PutFunctionEventInvokeConfig": _check_event_config,
-    "UpdateAlias": _check_alias,
     "UpdateEventSourceMapping": _check_update_mapping,
     "UpdateFunctionCode": _check_code,
+    "UpdateFunctionUrlConfig": _check_url,
     "UpdateFunctionConfiguration": _check_configuration,
-    "UpdateFunctionEventInvokeConfig": _check_event_config,
 }

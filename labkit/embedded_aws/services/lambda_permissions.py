@@ -1,4 +1,4 @@
-"""Resource policies of functions: AddPermission, RemovePermission, GetPolicy, and what they allow a service.
+"""Resource policies of functions and layers, and what they allow a service.
 
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 """
@@ -14,23 +14,29 @@ from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction, lambda_backends
 
 from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.services.lambda_names import read_name
+from labkit.embedded_aws.state import ACCOUNT
 from labkit.policy import allows, service_request
 
 _PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws:iam::\d{12}:.+|[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com")
 _NO_POLICY = "The resource you requested does not exist."
 
 
-class FunctionPolicy:
-    """The statements about one function, its versions and aliases."""
+class ResourcePolicy:
+    """The statements about one function, its versions and aliases, or about a version of a layer."""
 
-    def __init__(self) -> None:
-        """Begin without any."""
+    def __init__(self, shown_by: str = "GetPolicy") -> None:
+        """Begin without any; `shown_by` is the operation that tells the revision."""
+        self._shown_by = shown_by
         self._statements: dict[str, list[dict[str, Any]]] = {}  # by the ARN that they are about
         self._revisions: dict[str, str] = {}
 
-    def add(self, arn: str, sent: dict[str, Any]) -> dict[str, Any]:
-        """Add a statement as AddPermission describes it and return it; raises AwsError."""
-        self._check_revision(arn, sent.get("RevisionId"), "GetPolicy")
+    def add(self, arn: str, sent: dict[str, Any], revision: str | None = None) -> dict[str, Any]:
+        """Add a statement as AddPermission describes it and return it; raises AwsError.
+
+        `revision` is the one of the resource itself, which counts as long as there is no policy.
+        """
+        self._check_revision(sent.get("RevisionId"), self._revisions.get(arn) or revision)
         if not _PRINCIPAL.fullmatch(sent["Principal"]):
             words = "The provided principal was invalid. Please check the principal and try again."
             raise AwsError("InvalidParameterValueException", words)
@@ -56,27 +62,28 @@ class FunctionPolicy:
         held = self._statements.get(arn)
         if not held:
             raise AwsError("ResourceNotFoundException", "No policy is associated with the given resource.", 404)
-        self._check_revision(arn, revision, "GetPolicy")
+        self._check_revision(revision, self._revisions.get(arn))
         kept = [statement for statement in held if statement["Sid"] != sid]
         if len(kept) == len(held):
             raise AwsError("ResourceNotFoundException", f"Statement {sid} is not found in resource policy.", 404)
         self._statements[arn] = kept
         self._revisions[arn] = str(uuid.uuid4())
 
-    def shown(self, arn: str) -> dict[str, str]:
-        """Return GetPolicy's answer; raises AwsError where there is none."""
+    def shown(self, arn: str, otherwise: str = _NO_POLICY) -> dict[str, str]:
+        """Return GetPolicy's answer; raises AwsError, with the words of `otherwise`, where there is none."""
         if not self._statements.get(arn):
-            raise AwsError("ResourceNotFoundException", _NO_POLICY, 404)
+            raise AwsError("ResourceNotFoundException", otherwise, 404)
         return {"Policy": json.dumps(self.document(arn)), "RevisionId": self._revisions[arn]}
 
     def document(self, arn: str) -> dict[str, Any]:
         """Return the policy."""
         return {"Version": "2012-10-17", "Id": "default", "Statement": self._statements.get(arn, [])}
 
-    def _check_revision(self, arn: str, revision: str | None, where: str) -> None:
-        if revision and revision != self._revisions.get(arn):
+    def _check_revision(self, sent: str | None, latest: str | None) -> None:
+        if sent and sent != latest:
             words = "The Revision Id provided does not match the latest Revision Id. Call the "
-            raise AwsError("PreconditionFailedException", f"{words}{where} API to retrieve the latest Revision Id", 412)
+            words += f"{self._shown_by} API to retrieve the latest Revision Id"
+            raise AwsError("PreconditionFailedException", words, 412)
 
 
 def _principal(named: str) -> Any:
@@ -91,6 +98,8 @@ def _condition(sent: dict[str, Any]) -> dict[str, dict[str, str]]:
     condition: dict[str, dict[str, str]] = {}
     for name, operator, key in (
         ("SourceAccount", "StringEquals", "AWS:SourceAccount"),
+        ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
+        ("OrganizationId", "StringEquals", "aws:PrincipalOrgID"),
         ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
         ("EventSourceToken", "StringEquals", "lambda:EventSourceToken"),
         ("SourceArn", "ArnLike", "AWS:SourceArn"),
@@ -111,6 +120,15 @@ def find_function(arn: str) -> LambdaFunction | None:
         return None
 
 
+def invoke_later(arn: str, event: bytes) -> bool:
+    """Let the function, version or alias of that ARN run asynchronously; return whether there is one."""
+    if find_function(arn) is None:
+        return False
+    backend: Any = lambda_backends[ACCOUNT][arn.split(":")[3]]
+    backend.invoke_later(read_name(arn), event)
+    return True
+
+
 def may_invoke(service: str, arn: str, *, source: str) -> bool:
     """Return whether there is such a function, and its policy lets the service invoke it for the resource `source`."""
     function = find_function(arn)
@@ -118,5 +136,5 @@ def may_invoke(service: str, arn: str, *, source: str) -> bool:
         return False
     account = arn.split(":")[4]
     request = service_request(service, "lambda:InvokeFunction", arn, source=source, account=account)
-    policy: FunctionPolicy = function.policy  # type: ignore[assignment]  # ours, see lambda_function.py
+    policy: ResourcePolicy = function.policy  # type: ignore[assignment]  # ours, see lambda_function.py
     return allows([policy.document(arn)], request)

@@ -72,6 +72,11 @@ LARGEST_ENVIRONMENT_BYTES = 4_096
 MOST_LAYERS = 5
 MOST_CODE_BYTES = 80_530_636_800  # of all functions, their versions and all layers: 75 GB
 UNRESERVED_CONCURRENCY = (1_000, 100)  # of an account, and what has to be left of it
+MOST_PROVISIONED = 20  # environments of a version; on AWS as many as the account has concurrency
+# https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html
+MOST_TAGS = 50
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
+LONGEST_EVENT_AGE_SECONDS = 21_600
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
@@ -109,3 +114,19 @@ ARCHIVED = {"GLACIER", "DEEP_ARCHIVE"}
 RETENTION_DAYS = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]  # fmt: skip
+
+# --- CloudWatch ----------------------------------------------------------------------------------------------------
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
+MOST_METRIC_DATA = 1_000
+MOST_METRIC_VALUES = 150
+OLDEST_FIGURE_SECONDS = 14 * 86_400
+LATEST_FIGURE_SECONDS = 2 * 3_600
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
+SHORT_PERIODS = {1, 5, 10, 20, 30}
+MOST_DATAPOINTS = 1_440
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+MOST_QUERIES = 500
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+ALARM_PERIODS = {10, 20, 30}
+LONGEST_ALARM_SECONDS = 7 * 86_400
+MOST_ALARM_QUERIES = 20

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.logs import models, responses
 
+from labkit.embedded_aws.services.embedded_metrics import take_in
 from labkit.embedded_aws.services.log_patterns import log_pattern
 
 _MOST_GROUPS = 50
@@ -33,7 +34,7 @@ class EventMessageFilter:
 
 
 class LogGroup(models.LogGroup):
-    """moto does not tell a group's class, and that it can be deleted.
+    """moto does not tell a group's class, and that it can be deleted; it reads no figures in lines.
 
     No issue of moto's is known.
     """
@@ -41,6 +42,13 @@ class LogGroup(models.LogGroup):
     def to_describe_dict(self) -> dict[str, Any]:
         """Return the group as DescribeLogGroups shows it."""
         return super().to_describe_dict() | {"logGroupClass": "STANDARD", "deletionProtectionEnabled": False}
+
+    def put_log_events(self, log_stream_name: str, log_events: list[dict[str, Any]]) -> str:
+        """Keep the events, and the figures that they carry."""
+        token = super().put_log_events(log_stream_name, log_events)
+        for event in log_events:
+            take_in(self.region, event["message"])
+        return token
 
 
 class LogsResponse(responses.LogsResponse):

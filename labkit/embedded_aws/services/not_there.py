@@ -14,6 +14,10 @@ _OPERATIONS = {
         "CreateDelivery", "PutDeliveryDestination", "PutDeliverySource", "PutDeliveryDestinationPolicy", "StartQuery",
         "CreateExportTask", "DeleteDestination", "DescribeDestinations", "PutDestination", "PutDestinationPolicy",
     },
+    "monitoring": {
+        "DeleteInsightRules", "DescribeInsightRules", "DisableInsightRules", "EnableInsightRules", "PutInsightRule",
+        "PutMetricDataQueryDefinition",
+    },
     "s3": {
         "CreateBucketMetadataConfiguration", "CreateBucketMetadataTableConfiguration", "CreateSession",
         "DeleteBucketAnalyticsConfiguration", "DeleteBucketIntelligentTieringConfiguration",

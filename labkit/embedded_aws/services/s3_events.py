@@ -29,7 +29,7 @@ from moto.sns.models import sns_backends
 from labkit.embedded_aws import settings
 from labkit.embedded_aws.http.request_context import caller, trace_attributes
 from labkit.embedded_aws.services import sqs
-from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
+from labkit.embedded_aws.services.lambda_permissions import invoke_later, may_invoke
 from labkit.embedded_aws.services.s3_notifications import s3_may_publish
 
 _log = logging.getLogger(__name__)
@@ -199,9 +199,8 @@ def _send(bucket: FakeBucket, arn: str, message: str) -> None:
 
 
 def _send_to_function(bucket: FakeBucket, arn: str, message: str) -> None:
-    function = find_function(arn)
-    if function is not None and may_invoke("s3.amazonaws.com", arn, source=bucket.arn):
-        function.invoke_later(message.encode())  # type: ignore[attr-defined]
+    if may_invoke("s3.amazonaws.com", arn, source=bucket.arn):
+        invoke_later(arn, message.encode())
 
 
 def _send_to_topic(bucket: FakeBucket, backend: sns_models.SNSBackend, arn: str, message: str) -> None:

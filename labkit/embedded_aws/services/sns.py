@@ -16,9 +16,19 @@ from typing import Any
 from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.sns import models as sns_models
 
+from labkit.embedded_aws import metrics
 from labkit.embedded_aws.http.request_context import trace_attributes
 from labkit.embedded_aws.services import sqs
-from labkit.embedded_aws.services.lambda_permissions import find_function, may_invoke
+from labkit.embedded_aws.services.lambda_permissions import invoke_later, may_invoke
+
+
+def _count(topic: sns_models.Topic, name: str, value: float, unit: str = "Count") -> None:
+    """Tell CloudWatch a figure of a topic.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html
+    """
+    metric = metrics.metric(topic.sns_backend.region_name, "AWS/SNS", name, {"TopicName": topic.name})
+    metrics.store().record(metric, value, unit)
 
 
 class Topic(sns_models.Topic):
@@ -38,6 +48,8 @@ class Topic(sns_models.Topic):
     ) -> str:
         """Hand the message to every subscription; return its id."""
         message_id = str(uuid.uuid4())
+        _count(self, "NumberOfMessagesPublished", 1)
+        _count(self, "PublishSize", len(message.encode("utf-8", "surrogatepass")), "Bytes")
         for subscription in list(self.sns_backend.subscriptions.values()):  # others may subscribe meanwhile
             if subscription.topic is not self:
                 continue
@@ -72,6 +84,7 @@ class Subscription(sns_models.Subscription):
         if self._filter_policy_matcher is not None and not self._filter_policy_matcher.matches(
             message_attributes, message
         ):
+            _count(self.topic, "NumberOfNotificationsFilteredOut", 1)
             return
         if message_structure == "json":
             parts = json.loads(message)  # what is not a text is not looked at
@@ -82,6 +95,7 @@ class Subscription(sns_models.Subscription):
             delivered = self._deliver_to_function(sent)
         else:
             delivered = self._deliver_to_queue(self.endpoint, sent, fifo)
+        _count(self.topic, "NumberOfNotificationsDelivered" if delivered else "NumberOfNotificationsFailed", 1)
         dead_letters = json.loads(self.attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
         if not delivered and dead_letters:
             self._deliver_to_queue(dead_letters, sent, fifo)
@@ -93,11 +107,9 @@ class Subscription(sns_models.Subscription):
         return sqs.deliver(arn, body, service="sns.amazonaws.com", source=self.topic.arn, **more)
 
     def _deliver_to_function(self, sent: Sent) -> bool:
-        function = find_function(self.endpoint)
-        if function is None or not may_invoke("sns.amazonaws.com", self.endpoint, source=self.topic.arn):
+        if not may_invoke("sns.amazonaws.com", self.endpoint, source=self.topic.arn):
             return False
-        function.invoke_later(json.dumps(function_event(self, sent)).encode())  # type: ignore[attr-defined]
-        return True
+        return invoke_later(self.endpoint, json.dumps(function_event(self, sent)).encode())
 
 
 @dataclass(frozen=True)

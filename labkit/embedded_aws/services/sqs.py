@@ -92,6 +92,8 @@ class SQSBackend(models.SQSBackend):
             message.sequence_number = f"{next(_sequence):020}"
         message.mark_sent(delay)
         queue.add_message(message)
+        queue.count("NumberOfMessagesSent", 1)
+        queue.count("SentMessageSize", len(message_body.encode("utf-8", "surrogatepass")), "Bytes")
         return message
 
     def send_message_batch(

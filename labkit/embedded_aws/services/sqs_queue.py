@@ -19,6 +19,8 @@ from moto.sqs import models
 from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid
 from moto.sqs.models import Message
 
+from labkit.embedded_aws import metrics
+
 _LONGEST_INVISIBILITY_SECONDS = 43_200
 
 _DEDUPLICATION_SECONDS = 300
@@ -40,6 +42,7 @@ class Queue(models.Queue):
         self.deleted = False
         self._forget_all()
         super().__init__(name, region, account_id, **attributes)
+        self.metric = metrics.metric(region, "AWS/SQS", "", {"QueueName": name})
 
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
         """Set what is named and leave the rest: moto drops the policy whenever anything else is set.
@@ -111,13 +114,27 @@ class Queue(models.Queue):
             self._wake_up()
             return sum(1 for id_ in self._due if self._all[id_].approximate_receive_count > 0)
 
+    @property
+    def approximate_age_of_oldest_message(self) -> int:
+        """How many seconds the oldest message that was not deleted is here; in a dead-letter queue, since it came.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        """
+        with self._changed:
+            oldest = min((message.__dict__["came"] for message in self._all.values()), default=_now())
+        return int((_now() - oldest) / 1000)
+
+    def count(self, name: str, value: float, unit: str = "Count") -> None:
+        """Tell CloudWatch a figure of this queue."""
+        metrics.store().record(self.metric._replace(name=name), value, unit)
+
     def add_message(self, message: Message) -> None:
         """Take a message in; a FIFO queue drops what it has seen in the last five minutes."""
         with self._changed:
             if self.fifo_queue and self._is_duplicate(message):
                 return
             self._all[message.id] = message
-            message.__dict__["order"] = next(self._order)
+            message.__dict__["order"], message.__dict__["came"] = next(self._order), _now()
             if message.delayed_until > _now():
                 self._hide(message, message.delayed_until)
             else:
@@ -159,6 +176,7 @@ class Queue(models.Queue):
                 received = self._take(count, visibility_seconds)
                 remaining = deadline - time.monotonic()
                 if received or remaining <= 0 or self.deleted or cancelled():
+                    self.count("NumberOfMessagesReceived" if received else "NumberOfEmptyReceives", len(received) or 1)
                     return received
                 self._changed.wait(min(remaining, self._seconds_to_next()))
 
@@ -254,6 +272,7 @@ class Queue(models.Queue):
                     )
                 self._ready.remove(message)
             self._forget(message)
+            self.count("NumberOfMessagesDeleted", 1)
 
     def knows(self, receipt_handle: str) -> bool:
         """Return whether the queue gave this receipt handle, for a message that may be deleted by now."""

@@ -1,0 +1,379 @@
+"""Each exercise: the answer passes, and each typical mistake is told by what it does, in a sentence of its own."""
+
+import json
+from urllib.parse import quote_plus, unquote
+
+import pytest
+
+from labkit import (
+    LabError,
+    blank,
+    catch_up,
+    change_code,
+    check_exercise,
+    check_functions,
+    example_message,
+    exercise,
+    inventory,
+    open_lab,
+    read_logs,
+    sample,
+)
+from labkit.exercises.check import JUDGES
+from labkit.exercises.readings import EXAMPLE_KEY
+from labkit.exercises.texts import exercises, read_exercises
+
+RIGHT = {
+    "parts-of-an-arn": lambda lab: (arn(lab).split(":")[2], arn(lab).split(":")[4]),
+    "message-attributes": lambda lab: ({"size": {"DataType": "String", "StringValue": "large"}},),
+    "queue-policy": lambda lab: (statement(lab),),
+    "key-in-an-event": lambda lab: (EXAMPLE_KEY,),
+    "one-right-more": lambda lab: (tagging(lab),),
+    "billed-durations": lambda lab: (durations(lab, "billed_ms"),),
+    "queues-of-this-lab": lambda lab: (queue_urls(lab),),
+}
+# The exercise, what somebody may well answer, and how the sentence begins or goes on.
+MISTAKES = (
+    ("parts-of-an-arn", lambda lab: (arn(lab), arn(lab)), "That is the whole ARN"),
+    ("parts-of-an-arn", lambda lab: (arn(lab).split(":")[1], "123456789012"), "'aws' is part 1 of the ARN"),
+    ("parts-of-an-arn", lambda lab: (arn(lab).split(":")[2], ""), "For the account, '' is part 3"),
+    ("parts-of-an-arn", lambda lab: (arn(lab).split(":")[2], 123456789012), "an account that begins with 0"),
+    ("message-attributes", lambda lab: ({"size": "large"},), "and not the bare value"),
+    ("message-attributes", lambda lab: ({"Size": size("String", "large")},), "a filter on `size` would never see it"),
+    ("message-attributes", lambda lab: ({"size": size("Number", "large")},), "a Number has to be digits"),
+    ("message-attributes", lambda lab: ({"size": size("String", "Large")},), "a listener who wants `large`"),
+    ("message-attributes", lambda lab: ({"size": {"StringValue": "large"}},), "without DataType"),
+    ("message-attributes", lambda lab: ({"size": size("string", "large")},), "SNS has no DataType 'string'"),
+    ("message-attributes", lambda lab: ({},), "attributes are a dictionary"),
+    ("queue-policy", lambda lab: (statement(lab, Principal="*", Condition={}),), "lets anyone in the world send"),
+    ("queue-policy", lambda lab: (statement(lab, Condition={}),), "every topic of every customer"),
+    ("queue-policy", lambda lab: (statement(lab, Action="sns:Publish"),), "it allows sns:Publish, not sqs:SendMessage"),
+    ("queue-policy", lambda lab: (statement(lab, Action="sqs:*"),), "and also delete the queue"),
+    (
+        "queue-policy",
+        lambda lab: (statement(lab, Condition={"ArnEquals": {"aws:SourceArn": queue_arn(lab)}}),),
+        "Your topic is refused, and SNS tells nobody: its condition wants aws:SourceArn",
+    ),
+    ("queue-policy", lambda lab: (statement(lab, Principal="sns.amazonaws.com"),), "is no principal"),
+    (
+        "queue-policy",
+        lambda lab: (statement(lab, Principal={"Service": "sqs.amazonaws.com"}),),
+        "Your topic is refused",
+    ),
+    ("queue-policy", lambda lab: (statement(lab, Principal="*"),), "the condition alone keeps them out"),
+    ("queue-policy", lambda lab: (statement(lab, Effect="Deny"),), "An explicit deny"),
+    ("queue-policy", lambda lab: (statement(lab, Condition={"aws:SourceArn": "x"}),), 'is {"operator": {"key"'),
+    ("key-in-an-event", lambda lab: (quote_plus(EXAMPLE_KEY, safe="/"),), "would be told 404"),
+    ("key-in-an-event", lambda lab: (unquote(quote_plus(EXAMPLE_KEY, safe="/")),), "`unquote` leaves the plus signs"),
+    ("key-in-an-event", lambda lab: (lab.definition.bucket_name,), "That is the bucket's name"),
+    ("key-in-an-event", lambda lab: (EXAMPLE_KEY.removeprefix("ingest/"),), "begins with `ingest/`"),
+    ("key-in-an-event", lambda lab: (json.loads(example_message(lab))["Message"],), "still the envelope"),
+    ("key-in-an-event", lambda lab: ("cat.jpg",), "S3 has no object 'cat.jpg'"),
+    ("one-right-more", lambda lab: (tagging(lab, Action="*", Resource="*"),), "do everything, with all of your"),
+    ("one-right-more", lambda lab: (tagging(lab, Action="s3:*"),), "and also delete"),
+    ("one-right-more", lambda lab: (tagging(lab, Resource="*"),), "in every bucket that you have"),
+    (
+        "one-right-more",
+        lambda lab: (tagging(lab, Resource=f"{lab.definition.bucket_arn}/*"),),
+        "the photos in `ingest/`",
+    ),
+    ("one-right-more", lambda lab: (tagging(lab, Resource=lab.definition.bucket_arn),), "still may not tag"),
+    ("one-right-more", lambda lab: (tagging(lab, Principal="*"),), "a role's own policy has no Principal"),
+    ("one-right-more", lambda lab: (tagging(lab, Effect="Deny"),), "An explicit deny"),
+    (
+        "one-right-more",
+        lambda lab: (tagging(lab, Action=["s3:GetObject", "s3:PutObjectTagging"]),),
+        "one right too many",
+    ),
+    ("billed-durations", lambda lab: (durations(lab, "duration_ms"),), "The bill is rounded up"),
+    ("billed-durations", lambda lab: (durations(lab, "memory_mb"),), "That is the memory in MB"),
+    ("billed-durations", lambda lab: ([one / 1000 for one in durations(lab, "billed_ms")],), "These are seconds"),
+    ("billed-durations", lambda lab: ([],), "no line of the log matched"),
+    ("billed-durations", lambda lab: ([str(one) for one in durations(lab, "billed_ms")],), "These are texts"),
+    ("billed-durations", lambda lab: (durations(lab, "billed_ms")[1:],), "the log of CreateWebImage has"),
+    ("queues-of-this-lab", lambda lab: ([],), "would be left behind"),
+    ("queues-of-this-lab", lambda lab: ([url.rsplit("/")[-1] for url in queue_urls(lab)],), "wants the URL"),
+    ("queues-of-this-lab", lambda lab: (queue_urls(lab)[1:],), "would be left behind, though it carries"),
+    ("queues-of-this-lab", lambda lab: ([*queue_urls(lab), foreign_queue(lab)],), "which carries no tag Lab"),
+    ("queues-of-this-lab", lambda lab: (queue_urls(lab)[0],), "a list of queue URLs"),
+)
+
+
+def arn(lab):
+    return lab.client("sts").get_caller_identity()["Arn"]
+
+
+def size(kind, value):
+    return {"DataType": kind, "StringValue": value}
+
+
+def queue_arn(lab):
+    return lab.branch("CreateThumbnail").queue_arn
+
+
+def statement(lab, **changes):
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn(lab),
+        "Condition": {"ArnEquals": {"aws:SourceArn": lab.definition.topic_arn}},
+        **changes,
+    }
+
+
+def tagging(lab, **changes):
+    resource = f"{lab.definition.bucket_arn}/thumbnail/*"
+    return {"Effect": "Allow", "Action": "s3:PutObjectTagging", "Resource": resource, **changes}
+
+
+def durations(lab, member):
+    found = [getattr(one, member) for one in read_logs(lab, "CreateWebImage").invocations]
+    return [one for one in found if one is not None]
+
+
+def queue_urls(lab):
+    sqs = lab.client("sqs")
+    return [sqs.get_queue_url(QueueName=name)["QueueUrl"] for kind, name in inventory(lab).things if kind == "queue"]
+
+
+def foreign_queue(lab):
+    return lab.client("sqs").create_queue(QueueName="somebody-elses-queue")["QueueUrl"]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_answer_is_right(built_lab, name):
+    judged = check_exercise(built_lab, name, *RIGHT[name](built_lab))
+    assert judged.passed, judged.said
+    assert str(judged).startswith("✓ Right. ")
+
+
+@pytest.mark.parametrize(("name", "answer", "said"), MISTAKES, ids=[f"{name}: {said}" for name, _, said in MISTAKES])
+def test_a_mistake_is_told_by_what_it_does(built_lab, name, answer, said):
+    judged = check_exercise(built_lab, name, *answer(built_lab))
+    assert not judged.passed
+    assert said in judged.sentence()
+    assert judged.sentence().startswith("Not yet. ")
+    assert judged.failures()[0].hint == f"exercise({name!r}) has hints."
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_four_mistakes_or_more_have_sentences_of_their_own(name):
+    assert len({said for one, _, said in MISTAKES if one == name}) >= 4
+
+
+def test_every_exercise_has_a_judge_and_every_notebook_an_exercise():
+    assert sorted(exercises()) == sorted(JUDGES)
+    assert {one.notebook for one in exercises().values()} == set(range(8))
+
+
+class TestWhatIsNotFilledIn:
+    def test_is_said_in_a_sentence(self, built_lab):
+        judged = check_exercise(built_lab, "queue-policy", statement(built_lab, Action=blank("action")))
+        assert judged.sentence().startswith("The blank `action` is not filled in yet. Go back to the cell")
+        assert (judged.word, judged.passed) == ("blank", False)
+
+    def test_may_be_three_dots_too(self, built_lab):
+        assert (
+            "The blank `Principal` is"
+            in check_exercise(built_lab, "queue-policy", statement(built_lab, Principal=...)).sentence()
+        )
+
+    @pytest.mark.parametrize("use", [lambda one: one.url, lambda one: one["url"], lambda one: one(), list, len])
+    def test_says_so_wherever_it_is_used(self, use):
+        with pytest.raises(LabError, match="The blank `queue` is not filled in yet") as caught:
+            use(blank("queue"))
+        assert caught.value.code == "missing-step"
+
+    def test_says_so_when_it_is_shown(self):
+        assert repr(blank("queue")) == "The blank `queue` is not filled in yet."
+
+
+class TestMobilePicturesThatAre400Wide:
+    @pytest.fixture(autouse=True)
+    def its_own_code_runs_afterwards(self, built_lab):
+        yield
+        assert check_functions(built_lab).passed
+
+    def upload(self, lab, old, new, function="CreateMobileImage"):
+        code = change_code(lab, function, old, new).path.read_bytes()
+        name = lab.branch("CreateMobileImage").function_name
+        lab.client("lambda").update_function_code(FunctionName=name, ZipFile=code)
+
+    def test_are_right(self, built_lab):
+        self.upload(built_lab, "within(640, 320)", "within(400, 320)")
+        assert "400 x 267 pixels" in check_exercise(built_lab, "smaller-mobile").said
+
+    @pytest.mark.parametrize(
+        ("new", "said"),
+        [
+            ("within(640, 320) ", "480 x 320 as before"),
+            ("within(320, 400)", "`within` takes the width first"),
+            ("within(400, 200)", "the height stops it"),
+            ("within(410, 320)", "The picture is 410 x 273, and was to be 400 wide"),
+        ],
+    )
+    def test_a_mistake_is_told_by_the_picture(self, built_lab, new, said):
+        self.upload(built_lab, "within(640, 320)", new)
+        assert said in check_exercise(built_lab, "smaller-mobile").said
+
+    def test_the_package_of_another_function_is_told_by_its_error(self, built_lab):
+        self.upload(built_lab, "quality=QUALITY", "quality=70", "CreateThumbnail")
+        said = check_exercise(built_lab, "smaller-mobile").said
+        assert "Every message would end in the dead letters: Runtime.ImportModuleError" in said
+
+
+class TestAPhotoByHand:
+    def put(self, lab, key, body=None, **more):
+        body = sample("HappyFace.jpg").read_bytes() if body is None else body
+        lab.client("s3").put_object(Bucket=lab.definition.bucket_name, Key=key, Body=body, **more)
+        return check_exercise(lab, "photo-by-hand", key)
+
+    def keys(self, lab):
+        listed = lab.client("s3").list_objects_v2(Bucket=lab.definition.bucket_name).get("Contents", [])
+        return [one["Key"] for one in listed if "by-hand" in one["Key"]]
+
+    def test_goes_through_and_stays(self, built_lab):
+        judged = self.put(built_lab, "ingest/by-hand.jpg", ContentType="image/jpeg")
+        assert judged.passed, judged.said
+        assert len(self.keys(built_lab)) == 4
+
+    @pytest.mark.parametrize(
+        ("key", "body", "said"),
+        [
+            ("by-hand.jpg", None, "begin with `ingest/`"),
+            ("ingest/by-hand.JPG", None, "the rule wants `.jpg`, to the letter"),
+            ("ingest/by-hand-0.jpg", b"", "S3 stored 0 bytes"),
+            ("ingest/by-hand-1.jpg", b"no picture", "three functions failed on it"),
+            ("ingest/by-hand-2.jpg", None, "its type is binary/octet-stream"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_does_and_is_gone(self, new_lab, key, body, said):
+        lab = new_lab()
+        catch_up(lab, to=4)
+        judged = self.put(lab, key, body)
+        assert said in judged.said
+        assert self.keys(lab) == []
+
+    def test_one_that_is_not_there_is_said(self, built_lab):
+        said = check_exercise(built_lab, "photo-by-hand", "ingest/by-hand-7.jpg").said
+        assert said.startswith("The bucket has no object 'ingest/by-hand-7.jpg'")
+
+    def test_what_somebody_else_put_there_is_left_alone(self, built_lab):
+        bucket = built_lab.definition.bucket_name
+        built_lab.client("s3").put_object(Bucket=bucket, Key="notes.txt", Body=b"mine")
+        assert not check_exercise(built_lab, "photo-by-hand", "notes.txt").passed
+        assert built_lab.client("s3").head_object(Bucket=bucket, Key="notes.txt")
+
+
+class TestAFourthListener:
+    @pytest.fixture
+    def queue(self, lab):
+        """A lab with a topic, and a queue of the student's own."""
+        catch_up(lab, to=2)
+        name = f"{lab.definition.prefix}fourth-queue"
+        sqs = lab.client("sqs")
+        url = sqs.create_queue(QueueName=name, tags=lab.definition.tags)["QueueUrl"]
+        return name, url  # it carries the lab's tags, and goes with the lab
+
+    def allow(self, lab, name, url):
+        document = {"Version": "2012-10-17", "Statement": [statement(lab, Resource=lab.arn("sqs", name))]}
+        lab.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(document)})
+
+    def subscribe(self, lab, name, **attributes):
+        topic, endpoint = lab.definition.topic_arn, lab.arn("sqs", name)
+        lab.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes=attributes)
+
+    def test_hears_of_it_and_is_gone_again(self, lab, queue):
+        self.allow(lab, *queue)
+        self.subscribe(lab, queue[0])
+        judged = check_exercise(lab, "fourth-queue", queue[0])
+        assert judged.passed, judged.said
+        assert queue[0] not in str(inventory(lab))
+        assert queue[0] not in str(lab.client("sns").list_subscriptions_by_topic(TopicArn=lab.definition.topic_arn))
+
+    def test_that_is_not_subscribed_hears_nothing(self, lab, queue):
+        assert "nobody sends it anything" in check_exercise(lab, "fourth-queue", queue[0]).said
+
+    def test_that_lets_nobody_send_is_deaf(self, lab, queue):
+        self.subscribe(lab, queue[0])
+        assert "Subscribed, and deaf" in check_exercise(lab, "fourth-queue", queue[0]).said
+
+    def test_with_a_filter_hears_nothing_of_s3(self, lab, queue):
+        self.allow(lab, *queue)
+        self.subscribe(lab, queue[0], FilterPolicy='{"size": ["large"]}')
+        assert "Its filter policy lets nothing through" in check_exercise(lab, "fourth-queue", queue[0]).said
+
+    def test_with_raw_delivery_loses_the_envelope(self, lab, queue):
+        self.allow(lab, *queue)
+        self.subscribe(lab, queue[0], RawMessageDelivery="true")
+        assert "Raw delivery is on" in check_exercise(lab, "fourth-queue", queue[0]).said
+
+    def test_without_tags_would_be_left_by_clean_up(self, lab, queue):
+        lab.client("sqs").untag_queue(QueueUrl=queue[1], TagKeys=["Lab"])
+        assert "clean-up would take it for someone else's" in check_exercise(lab, "fourth-queue", queue[0]).said
+        lab.client("sqs").delete_queue(QueueUrl=queue[1])
+
+    def test_that_is_not_there_is_said(self, lab):
+        assert check_exercise(lab, "fourth-queue", "no-queue").said == "There is no queue no-queue."
+
+    def test_left_unfinished_it_goes_with_the_lab(self, lab, queue):
+        assert ("queue", queue[0]) in inventory(lab).things
+
+
+class TestTheJournal:
+    def test_keeps_each_attempt(self, lab):
+        check_exercise(lab, "message-attributes", {})
+        check_exercise(lab, "message-attributes", {"size": size("String", "large")})
+        kept = [(one.name, one.facts["verdict"]) for one in lab.journal.answers("exercise")]
+        assert kept == [("message-attributes", "wrong"), ("message-attributes", "right")]
+
+    def test_knows_them_when_the_lab_is_opened_again_and_lists_no_thing_for_them(self, lab, workspace):
+        check_exercise(lab, "message-attributes", ...)
+        again = open_lab("local", prefix=lab.definition.prefix, workspace=workspace)
+        assert [one.facts["verdict"] for one in again.journal.answers()] == ["blank"]
+        assert inventory(again).things == ()
+
+
+class TestTheTexts:
+    def test_hints_are_folded_one_in_the_other_and_the_answer_in_the_second(self):
+        shown = exercise("queue-policy")._repr_mimebundle_()
+        html = shown["text/html"]
+        assert html.index("Hint 1") < html.index("Hint 2") < html.index("The answer") < html.index("sqs:SendMessage")
+        assert html.count("</details></details></details>") == 1
+        assert "sqs:SendMessage" not in shown["text/plain"]
+        assert "`" not in shown["text/plain"] + html
+
+    def test_one_that_is_not_there_is_refused_with_those_there_are(self):
+        with pytest.raises(LabError, match="There is no exercise 'policy'") as caught:
+            exercise("policy")
+        assert "queue-policy" in caught.value.hint()
+
+    def test_another_number_of_answers_is_refused(self, lab):
+        with pytest.raises(LabError, match="wants another number of answers") as caught:
+            check_exercise(lab, "queue-policy")
+        assert caught.value.code == "bad-option"
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("[[exercise]]\nname = 'x'", ", exercise 1: it has no title"),
+            ("[[exercise]", "is not valid TOML"),
+            (
+                "[[exercise]]\nname='x'\ntitle='X'\nafter='It stays.'\nanswer='1'\nhints=['one']",
+                "exercise 1: it needs 2 hints",
+            ),
+            (
+                "[[exercise]]\nname='x'\ntitle='X'\nafter='It stays.'\nanswer='1'\nhints=['a','b']\nhint='c'",
+                "it has 'hint', which is none of",
+            ),
+            ("[[exercise]]\nname='x'\ntitle=''\nafter='It stays.'\nanswer='1'\nhints=['a','b']", "title is not a text"),
+        ],
+    )
+    def test_a_faulty_file_is_refused_with_its_place(self, tmp_path, text, said):
+        path = tmp_path / "01_topic.toml"
+        path.write_text(text, "utf-8")
+        with pytest.raises(LabError) as caught:
+            read_exercises(path)
+        assert said in caught.value.message
+        assert str(path) in caught.value.message
