@@ -46,7 +46,7 @@ site: .venv/ready-for-all
 	@echo "The site is in _build/site; it begins with index.html."
 
 # The locks name every version, with hashes, for Linux and macOS and every supported Python. They are made of
-# pyproject.toml; `lab` and `lint` are parts of `all`.
+# pyproject.toml; `lab`, `lint` and `hub` are parts of `all`.
 LOCK = $(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header --no-emit-index-url --default-index https://pypi.org/simple -c locks/avoid.txt pyproject.toml
 update: .venv/ready
@@ -55,6 +55,7 @@ update: .venv/ready
 	@$(LOCK) --extra test -c locks/all.txt -o locks/lab.txt
 	@$(LOCK) --extra test --extra template -c locks/all.txt -o locks/template.txt
 	@$(LOCK) --extra test --extra template --extra lint -c locks/all.txt -o locks/lint.txt
+	@$(LOCK) --extra test --extra hub -c locks/all.txt -o locks/hub.txt
 	@echo "The locks are new: make test-all, then commit them."
 
 package: .venv/ready-to-lint

@@ -126,16 +126,19 @@ def lay_out(folder: str | Path, *, source: Path = WORKBOOK) -> Room:
     return Room(folder, workspace, tuple(new), tuple(updated), tuple(kept))
 
 
-def open_jupyterlab(folder: str | Path) -> NoReturn:
-    """Become JupyterLab, with the room as its root, at the first notebook."""
+def open_jupyterlab(folder: str | Path, *, hub: bool = False) -> NoReturn:
+    """Become JupyterLab, with the room as its root, at the first notebook; on a JupyterHub, a user's server."""
     folder = Path(folder).absolute()
-    os.execve(sys.executable, command(folder), {**os.environ, **variables(folder)})  # noqa: S606
+    if hub:
+        with file_errors(f"keeping others out of {folder}"):
+            folder.chmod(0o700)  # on many systems a home can be read by all who have one
+    os.execve(sys.executable, command(folder, hub=hub), {**os.environ, **variables(folder)})  # noqa: S606
 
 
-def command(folder: Path) -> list[str]:
-    """The command that starts JupyterLab in a room."""
+def command(folder: Path, *, hub: bool = False) -> list[str]:
+    """The command that starts JupyterLab in a room. On a hub, JupyterHub says in variables where it listens."""
     options = (f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}")
-    return [sys.executable, "-m", "jupyterlab", *options]
+    return [sys.executable, "-m", "jupyterhub.singleuser" if hub else "jupyterlab", *options]
 
 
 def variables(folder: Path) -> dict[str, str]:

@@ -268,7 +268,7 @@ class TestDependencies:
 
     def test_each_is_locked_at_a_version_that_it_allows(self):
         extras = PYPROJECT["project"]["optional-dependencies"]
-        wanted = {"lab": ["test"], "template": ["test", "template"], "all": list(extras)}
+        wanted = {"lab": ["test"], "template": ["test", "template"], "hub": ["test", "hub"], "all": list(extras)}
         wanted["lint"] = [*wanted["template"], "lint"]
         for name, added in wanted.items():
             pins = locked(name)
@@ -281,10 +281,12 @@ class TestDependencies:
 
     def test_the_smaller_locks_are_parts_of_the_largest(self):
         assert all(
-            locked("all")[name] == found for part in ("lab", "template", "lint") for name, found in locked(part).items()
+            locked("all")[name] == found
+            for part in ("lab", "template", "lint", "hub")
+            for name, found in locked(part).items()
         )
 
-    @pytest.mark.parametrize("name", ["lab", "template", "lint", "all"])
+    @pytest.mark.parametrize("name", ["lab", "template", "lint", "hub", "all"])
     def test_a_lock_has_hashes_and_no_address(self, name):
         text = (PROJECT / "locks" / f"{name}.txt").read_text()
         assert not re.search(r"://|file:|^-", text, re.MULTILINE)

@@ -14,6 +14,8 @@ from labkit.cli.options import json_option, lab_options, opened, place_of, repor
 from labkit.interrupts import INTERRUPTED
 from labkit.terminal import say, say_json
 
+WHOLE_CLASS = 30  # students
+
 
 @click.command()
 @click.argument("notebooks", nargs=-1)
@@ -95,8 +97,9 @@ def _tell(done: Any) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="my-lab")
 @click.option("--no-open", is_flag=True, help="Lay it out, and do not start JupyterLab.")
+@click.option("--hub", is_flag=True, help="As a user's server of a JupyterHub, which deploy/hub sets up.")
 @json_option
-def start(folder: Path, no_open: bool, as_json: bool) -> None:
+def start(folder: Path, no_open: bool, hub: bool, as_json: bool) -> None:
     """Lay the workbook out in a folder, and open it in JupyterLab.
 
     In a folder that has it already, new notebooks come in, and what you have changed stays as it is.
@@ -105,7 +108,7 @@ def start(folder: Path, no_open: bool, as_json: bool) -> None:
 
     report(room.lay_out(folder), as_json=as_json)
     if not no_open:
-        room.open_jupyterlab(folder)
+        room.open_jupyterlab(folder, hub=hub)
 
 
 @click.command()
@@ -177,4 +180,28 @@ def grade(
         say("\nWritten: " + ", ".join(map(str, sheets.write(out))), err=as_json)
 
 
-COMMANDS = (run, start, students, hand_in, grade)
+@click.group("class")
+def class_() -> None:
+    """Before a class."""
+
+
+@class_.command("check")
+@click.option("--students", type=click.IntRange(min=1), default=1, help="How many work on this machine at once.")
+@json_option
+def class_check(students: int, as_json: bool) -> None:
+    """Check that a class can begin on this machine, and run the whole story once.
+
+    Versions, disk, memory, ports, clock, proxy; the exit code is 1 if something is wrong.
+    """
+    from labkit.lab import open_lab
+    from labkit.run.class_check import check_class, needs
+
+    done = check_class(open_lab("local"), students=students, say=lambda words: say(words, err=True))
+    report(done, as_json=as_json)
+    if not as_json:
+        say(f"\n{needs(max(students, WHOLE_CLASS))}")
+    if not done.passed:
+        sys.exit(1)
+
+
+COMMANDS = (run, start, students, hand_in, grade, class_)
