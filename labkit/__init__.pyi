@@ -3,9 +3,11 @@
 from .errors import LabError
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
+from .insight.dashboard import dashboard_body
 from .insight.doctor import doctor
 from .insight.grade import grade, grade_class
 from .insight.logs import read_logs, wait_for_logs
+from .insight.metrics import read_metrics
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
 from .insight.trace import trace
@@ -15,6 +17,7 @@ from .samples import list_samples, sample
 from .settings import FUNCTIONS, FunctionSettings
 from .show.calls import show_calls
 from .show.controls import choose_photo, pick_memory, send_event_again, view_logs, watch_queues
+from .show.dashboard import draw_dashboard
 from .show.gallery import gallery
 from .show.log_table import log_table
 from .show.map import draw_lab
@@ -98,10 +101,12 @@ __all__ = [
     "create_role",
     "create_roles",
     "create_topic",
+    "dashboard_body",
     "deploy_function",
     "doctor",
     "draw_burst",
     "draw_cost_of_memory",
+    "draw_dashboard",
     "draw_lab",
     "enable_trigger",
     "export_template",
@@ -121,6 +126,7 @@ __all__ = [
     "queue_depths",
     "quiz",
     "read_logs",
+    "read_metrics",
     "read_results",
     "redefine_lab",
     "redrive",
