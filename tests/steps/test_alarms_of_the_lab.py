@@ -60,7 +60,10 @@ def test_an_alarm_that_rings_is_told_on_the_map_and_breaks_no_check(lab):
     lab.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a try")
     part = labkit.survey(lab).find("dead-letter alarm", "CreateThumbnail")
     assert (part.state, part.detail) == ("made", "ALARM: a try")
-    assert "ALARM: a try" in labkit.draw_lab(labkit.survey(lab)).svg
+    drawn = labkit.draw_lab(labkit.survey(lab))
+    assert "dead-letter alarm: ALARM" in drawn.svg
+    assert "in ALARM" in drawn.svg
+    assert "ALARM: a try" in str(drawn)
     assert not labkit.check_queues(lab).failures()
 
 
