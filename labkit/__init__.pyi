@@ -9,10 +9,12 @@ from .exercises.score import score
 from .exercises.texts import exercise
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
+from .insight.dashboard import dashboard_body
 from .insight.doctor import doctor
 from .insight.grade import grade, grade_class, grade_folder
 from .insight.hand_in import hand_in
 from .insight.logs import read_logs, wait_for_logs
+from .insight.metrics import read_metrics
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
 from .insight.trace import trace
@@ -25,6 +27,7 @@ from .show.calls import show_calls
 from .show.certificate import certificate
 from .show.code import compare_pictures, show_code
 from .show.controls import choose_photo, pick_fault, pick_memory, send_event_again, view_logs, watch_queues
+from .show.dashboard import draw_dashboard
 from .show.gallery import gallery, show_photo
 from .show.live import watch_pipeline
 from .show.log_table import log_table
@@ -121,10 +124,12 @@ __all__ = [
     "create_role",
     "create_roles",
     "create_topic",
+    "dashboard_body",
     "deploy_function",
     "doctor",
     "draw_burst",
     "draw_cost_of_memory",
+    "draw_dashboard",
     "draw_lab",
     "enable_trigger",
     "example_message",
@@ -152,6 +157,7 @@ __all__ = [
     "queue_depths",
     "quiz",
     "read_logs",
+    "read_metrics",
     "read_results",
     "redefine_lab",
     "redrive",

@@ -24,7 +24,7 @@ def labkit(built_lab, workspace, monkeypatch):
 def test_cost_shows_what_a_day_costs(labkit):
     done = labkit("cost")
     assert done.exit_code == 0
-    assert "left alone it costs $0.0259 a day" in done.output
+    assert "left alone it costs $0.0459 a day" in done.output
     assert "as of 2026-11-23" in done.output
 
 

@@ -39,6 +39,7 @@ OF_BRANCH = (
     "queue",
     "queue policy",
     "redrive",
+    "alarm",
     "trigger",
     "role",
     "function",

@@ -264,6 +264,8 @@ def _lines(scene: Scene, part: Part, service: str, width: float) -> tuple[Line, 
     """What is written about a part, line by line."""
     label, css = LABELS.get(part.kind, part.kind), {RISKY: "warn", FAILING: "bad"}.get(part.state, "detail")
     said = part.trouble or part.detail if part.state != MISSING else ""
+    if part.kind in ALARMS and part.state == MADE:
+        said = part.detail.partition(":")[0]  # the state; the table has the reason, too
     if part.state != MADE:
         said = f"{WRITTEN.get(part.state, part.state)}{': ' if said else ''}{said}"
     named = [] if part.kind in NAMELESS else wrap(part.name, width, "name")
@@ -339,7 +341,7 @@ def mark(pen: Pen, state: str, x: float, y: float) -> None:
         case "missing":
             pen.path(f"M{x + 1:g} {y - 4:g}a4 4 0 1 1 8 0a4 4 0 1 1-8 0", "line dotted")
         case "ringing":
-            pen.path(f"M{x + 1:g} {y - 2:g}c2-1 1-7 4-7s2 6 4 7zm3 1.5h2m-6-7l-1-2m9 2l1-2", "broken thick")
+            pen.path(f"M{x + 1:g} {y - 2:g}c2-1 1-7 4-7s2 6 4 7zm3 1.5h2m-6-7l-1-2m9 2l1-2", "broken")
         case "failing":
             pen.path(f"M{x + 1:g} {y - 8:g}l8 8m0-8l-8 8", "broken thick")
         case "risky":
@@ -366,6 +368,12 @@ def _legend(form: Form) -> None:
         mark(form.pen, state, x, y)
         form.pen.words(x + LEADING, y, word, "label")
         x += LEADING + width_of(word, "label") + GAP
+    if any(map(rings, form.scene.survey.parts)):
+        if x + LEADING + width_of("in ALARM", "label") > form.width - MARGIN:
+            x, y = MARGIN, y + LEADING
+        mark(form.pen, "ringing", x, y)
+        form.pen.words(x + LEADING, y, "in ALARM", "label")
+        x += LEADING + width_of("in ALARM", "label") + GAP
     if form.scene.changed:
         said = "• changed since the last map"
         if x + width_of(said, "new") > form.width - MARGIN:

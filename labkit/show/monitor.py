@@ -1,4 +1,7 @@
-"""What the console's Monitor tab would plot: invocations, duration and errors, function by function."""
+"""What the console's Monitor tab plots: invocations, duration and errors, function by function.
+
+With the figures of CloudWatch it is minute by minute, as there; the log lines stand in for what CloudWatch has not yet.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.insight.log_lines import Invocation
 from labkit.insight.logs import FunctionLogs
+from labkit.insight.metrics import Metrics
+from labkit.show.metric_plot import plot_metrics
 from labkit.show.picture import Picture
 from labkit.show.plot import drawn
 
@@ -23,9 +28,15 @@ GREY = "#5b6770"
 COLUMNS = ("function", "invocations", "errors", "success", "cold starts", "duration ms: least", "average", "most")
 
 
-def monitor(logs: FunctionLogs | Sequence[FunctionLogs]) -> Picture:
-    """Three charts over time and a table of the same figures."""
+def monitor(logs: FunctionLogs | Sequence[FunctionLogs], metrics: Metrics | None = None) -> Picture:
+    """Three charts over time and a table of the same figures.
+
+    With `metrics` they are CloudWatch's, minute by minute, labelled as in the console. What the log lines tell of
+    minutes that CloudWatch does not have yet is drawn hollow, and labelled so. Without, all is from the log lines.
+    """
     several = [logs] if isinstance(logs, FunctionLogs) else list(logs)
+    if metrics is not None and not metrics.refusal:
+        return plot_metrics(several, metrics)
     done = [invocation for one in several for invocation in one if invocation.finished]
     figure = Figure(figsize=(10.4, 2.9), layout="constrained")
     invocations, durations, errors = figure.subplots(1, 3)

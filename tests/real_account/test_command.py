@@ -48,7 +48,7 @@ def test_a_run_says_what_it_makes_and_what_it_costs_and_asks(labkit, runs, accou
     done = labkit("run", *AT, typed="n\n")
     assert done.exit_code == 1
     assert "The whole lab makes 30 things in account 123456789012, region us-east-1." in done.output
-    assert "left standing it costs $0.0259 a day" in done.output
+    assert "left standing it costs $0.0459 a day" in done.output
     assert "resize-image-topic-" in done.output
     assert "Make all of this, and delete it at the end? [y/N]" in done.output
     assert runs == []
@@ -73,7 +73,7 @@ def test_clean_shows_what_it_deletes_and_asks(labkit, account):
     before, lab = account.contents(), account.open(workspace=labkit.workspace)
     do_the_lab(lab)
     done = labkit("clean", *AT, typed="n\n")
-    assert "26 left" in done.output
+    assert "32 left" in done.output
     assert "Delete all of it? [y/N]" in done.output
     assert len(lab.journal.entries()) > 25
     done = labkit("clean", *AT, "--yes")

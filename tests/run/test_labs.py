@@ -161,6 +161,7 @@ HALF_WAY = {
     "2_at_scale": ("catch_up(lab, to=4)", "draw_burst(burst)", "UUID=trigger.uuid, **limit"),
     "3_from_console_to_code": ("catch_up(lab, to=4)", "MemorySize=256"),
     "4_your_own_function": ("catch_up(lab, to=4).sentence()", "redefine_lab(", "check_functions(lab)", "gallery("),
+    "5_watch_over_it": ("subscribed = sns.subscribe(", "create_alarms(lab, tell=topic)", "Body=photo["),
 }
 
 

@@ -4,6 +4,7 @@ import pytest
 from botocore.httpsession import URLLib3Session
 
 from labkit import (
+    draw_dashboard,
     draw_lab,
     gallery,
     last_photo,
@@ -11,6 +12,7 @@ from labkit import (
     monitor,
     queue_depths,
     read_logs,
+    read_metrics,
     read_results,
     show_calls,
     survey,
@@ -26,12 +28,15 @@ def views(built_lab):
     """What was read of a lab, and the view of it, each still to be made."""
     lab, key = built_lab, last_photo(built_lab)
     parts, results, way, depths = survey(lab), read_results(lab, key), trace(lab, key), queue_depths(lab)
+    figures = read_metrics(lab)
     logs = {branch.name: read_logs(lab, branch.name) for branch in lab.branches}
     return {
         "draw_lab": lambda: draw_lab(parts, here="topic"),
         "gallery": lambda: gallery(results),
         "timeline": lambda: timeline(way),
         "monitor": lambda: monitor(list(logs.values())),
+        "monitor of CloudWatch's figures": lambda: monitor(list(logs.values()), figures),
+        "draw_dashboard": lambda: draw_dashboard(figures),
         "log_table": lambda: log_table(list(logs.values())),
         "show_calls": lambda: show_calls(lab),
         "watch_queues": lambda: watch_queues(lambda: depths).static,
