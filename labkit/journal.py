@@ -8,11 +8,9 @@ and carries the hash of the line before it: what was changed by hand later is se
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -22,25 +20,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from labkit.definition import Definition, check_affix
 from labkit.errors import LabError, file_error
-from labkit.maker import MAKERS, maker
+from labkit.journal_line import hash_of, moment_of, read_line
+from labkit.maker import maker
 from labkit.result import counted
 
 LOCKED_S = 30  # longer than any line takes to write
 FRESH = timedelta(minutes=5)  # longer than AWS takes to see what was made
 NEWLINE = b"\n"
-# What a line has to have, by its event.
-MEMBERS = {
-    "opened": ("suffix",),
-    "restarted": ("instance",),
-    "defined": ("definition",),
-    "creating": ("kind", "name", "facts"),
-    "created": ("kind", "name", "facts"),
-    "deleted": ("kind", "name"),
-    "closed": (),
-    "answered": ("kind", "name", "facts", "lab"),
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +99,7 @@ class _State:
             case "creating" | "created":
                 self._make(line)
             case "answered":
-                answer = Entry(line["kind"], line["name"], "answered", line["facts"], _moment(line.get("time")))
+                answer = Entry(line["kind"], line["name"], "answered", line["facts"], moment_of(line.get("time")))
                 self.answers.append((line["lab"], answer))
 
     def _open(self, line: Mapping[str, Any]) -> None:
@@ -148,7 +135,7 @@ class _State:
         # Made once, it stays made: an idempotent call that is begun again does not unmake it.
         made = known is not None and known.state == "created"
         facts = {**(known.facts if known else {}), **line["facts"]}
-        self.alive[key] = Entry(*key, "created" if made else event, facts, _moment(line.get("time")))
+        self.alive[key] = Entry(*key, "created" if made else event, facts, moment_of(line.get("time")))
         self.lost.pop(key, None)
         if line["kind"] == "bucket":  # what lay in a bucket that was lost is not in the new one
             self.lost = {k: e for k, e in self.lost.items() if e.facts.get("bucket") != line["name"]}
@@ -307,7 +294,7 @@ class Journal:
             end, read_to = file.tell(), self._state().read_to
             file.seek(read_to)
             torn = file.read(end - read_to)
-            before = _hash(torn or self._read.last)
+            before = hash_of(torn or self._read.last)
             moment = datetime.now(UTC).isoformat(timespec="milliseconds")
             text = json.dumps({"time": moment, **line, "by": maker(), "after": before})
             if torn or not self._read.ended:
@@ -346,7 +333,7 @@ class Journal:
         state = self._read
         for raw in re.findall(rb"[^\n]*\n|[^\n]+$", data):
             whole = raw.endswith(NEWLINE)
-            line, reason = _line(raw)
+            line, reason = read_line(raw)
             if not whole and line is None:
                 return  # torn, or still being written: it is read once it has its end
             state.read_to += len(raw)
@@ -356,90 +343,12 @@ class Journal:
             state.lines, state.ended = state.lines + 1, whole
             if line is not None:
                 state.take(line)
-                if state.chained and line.get("after") != _hash(state.last):
+                if state.chained and line.get("after") != hash_of(state.last):
                     state.loose.append(state.lines)
                 state.chained = state.chained or "after" in line
             state.last = raw.rstrip(NEWLINE)
             if reason:
                 state.spoilt.append(Spoilt(state.lines, reason))
-
-
-def _hash(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()[:32]
-
-
-def _line(raw: bytes) -> tuple[dict[str, Any] | None, str]:
-    """What can be read of a line, and what is wrong with it, if anything is."""
-    try:
-        text = raw.decode("utf-8-sig").strip()
-        if not text:
-            return None, ""
-        line = json.loads(text)
-    except UnicodeDecodeError:
-        return None, "it is not UTF-8"
-    except (ValueError, RecursionError):
-        return None, "it is not JSON" if raw.strip().endswith(b"}") else "it breaks off"
-    if not isinstance(line, dict) or not isinstance(line.get("event"), str) or line["event"] not in MEMBERS:
-        return None, "it says nothing that a lab does"
-    if lacking := next((member for member in MEMBERS[line["event"]] if member not in line), None):
-        return None, f"it has no {lacking}"
-    if wrong := next((member for member in line if not _fits(member, line)), None):
-        return None, f"its {wrong} cannot be one"
-    return _with_definition(line)
-
-
-def _fits(member: str, line: Mapping[str, Any]) -> bool:
-    """Whether a member of a line is what a lab writes there."""
-    value = line[member]
-    match member:
-        case "suffix" | "lab":
-            return _is_affix(value)
-        case "kind" | "name":
-            # Keys may have control characters; in any other name they only command a terminal.
-            refused = ("Cs",) if line.get("kind") == "object" else ("Cs", "Cc")
-            return isinstance(value, str) and value != "" and not any(unicodedata.category(c) in refused for c in value)
-        case "instance":
-            return value is None or isinstance(value, str)
-        case "facts":
-            return isinstance(value, dict) and all(isinstance(fact, str | None) for fact in value.values())
-        case "definition":
-            return isinstance(value, dict)
-        case "by":
-            return isinstance(value, str) and value in MAKERS
-    return True
-
-
-def _is_affix(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        check_affix("suffix", value)
-    except LabError:
-        return False
-    return value != ""
-
-
-def _with_definition(line: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The line, without a definition that says what no lab can be: what else it says still counts."""
-    if not line.get("definition"):
-        return line, ""
-    try:
-        definition = Definition.from_data(line["definition"])
-    except LabError as error:
-        reason = error.message.rstrip(".")
-    else:
-        if definition.suffix == line.get("suffix", definition.suffix):
-            return line, ""
-        reason = "its definition is that of another lab"
-    return ({**line, "definition": {}} if line["event"] == "opened" else None), reason
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def in_words(spoilt: tuple[Spoilt, ...], path: Path) -> str:

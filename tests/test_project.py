@@ -150,7 +150,7 @@ FLOORS = (
     ("columns", "layout", "terminal"),
     ("calls", "errors", "interrupts", "patience", "pictures", "progress", "result", "settings", "waiting", "workbook"),
     ("packages", "samples"),
-    ("branch", "bucket_rules", "connection", "definition", "journal", "limits", "maker", "sign_in"),
+    ("branch", "bucket_rules", "connection", "definition", "journal", "journal_line", "limits", "maker", "sign_in"),
     ("lab",),
     ("resources",),
     ("steps",),
