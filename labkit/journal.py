@@ -128,7 +128,9 @@ class Journal:
 
     def answers(self, kind: str | None = None) -> tuple[Entry, ...]:
         """What was answered in this lab, each time that it was, also after it was cleaned up."""
-        return tuple(e for lab, e in self._state().answers if lab == self._suffix and kind in (None, e.kind))
+        opened = self._state().opened
+        this = self._suffix or (opened.suffix if opened else None)  # a journal that is only read was opened by nobody
+        return tuple(e for lab, e in self._state().answers if lab == this and kind in (None, e.kind))
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """What is there now, or may be, in the order in which it was last begun."""

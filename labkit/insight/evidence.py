@@ -91,6 +91,7 @@ class Evidence:
     makers: Mapping[tuple[str, str], tuple[str, ...]] | None
     gone: tuple[str, ...] = ()  # who uploaded photos that are gone by now, with an embedded AWS that has stopped
     loose: tuple[int, ...] = ()  # the journal's lines that were changed by hand
+    exercises: Mapping[str, bool] = field(default_factory=dict)  # those tried, and whether one answer was right
 
 
 def collect(lab: Lab, journal: Journal | None, *, settled: bool = False) -> Evidence:
@@ -101,20 +102,24 @@ def collect(lab: Lab, journal: Journal | None, *, settled: bool = False) -> Evid
     with aws_errors("reading what there is to mark"):
         if settled:
             judge_settled(lab)
-        makers, gone, loose = told_by(journal)
+        told = makers, *_ = told_by(journal)
         things, photos = _things(lab), _photos(lab, makers or {})
-    return Evidence(lab.definition, things, photos, makers, gone, loose)
+    return Evidence(lab.definition, things, photos, *told)
 
 
-def told_by(
-    journal: Journal | None,
-) -> tuple[Mapping[tuple[str, str], tuple[str, ...]] | None, tuple[str, ...], tuple[int, ...]]:
-    """Who made each thing, who uploaded photos that are gone, and which lines were changed by hand."""
+Told = tuple[Mapping[tuple[str, str], tuple[str, ...]] | None, tuple[str, ...], tuple[int, ...], Mapping[str, bool]]
+
+
+def told_by(journal: Journal | None) -> Told:
+    """What a journal tells, as in `Evidence`: who made what, who uploaded what is gone, loose lines, exercises."""
     if journal is None:
-        return None, (), ()
+        return None, (), (), {}
     alive = {entry.name for entry in journal.entries("object")}
     uploads = {name: by for (_, name), by in journal.makers("object").items() if name not in alive and is_photo(name)}
-    return journal.makers(), tuple(by for makers in uploads.values() for by in makers), journal.loose()
+    exercises: dict[str, bool] = {}
+    for answer in journal.answers("exercise"):
+        exercises[answer.name] = exercises.get(answer.name, False) or answer.facts.get("verdict") == "right"
+    return journal.makers(), tuple(by for makers in uploads.values() for by in makers), journal.loose(), exercises
 
 
 def named_things(lab: Lab) -> tuple[Thing, ...]:

@@ -19,7 +19,7 @@ from labkit.result import Check, Result, counted, html_table, html_text
 from labkit.settings import FUNCTIONS
 
 FULL = 100
-WEIGHTS = dict.fromkeys(PARTS, 20)  # exercises, predictions and quizzes will be parts with a weight of their own
+WEIGHTS = dict.fromkeys(PARTS, 20)  # where exercises shall count, they become a part with a weight of its own
 DONE, CAUGHT_UP, NOT_PROVED, NOT_THERE = "done", "caught up", "not proved", "missing"
 SHARES = {DONE: 1.0, CAUGHT_UP: 0.1, NOT_PROVED: 0.0, NOT_THERE: 0.0}
 # What a line costs, by its consequence: a hole or a broken way half a part, a risk to single photos little.
@@ -90,6 +90,7 @@ class Sheet(Result):
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
     source: str = ""  # the file that it was made from; empty for a lab that was read
+    exercises: tuple[tuple[str, bool], ...] = ()  # those tried, and whether one answer was right: told, not counted
     pictures: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # what each shows, and it as base64 of a JPEG
 
     @property
@@ -134,6 +135,9 @@ class Sheet(Result):
             mine = (reason for reason in self.reasons() if reason.startswith(f"{part.name}: "))
             for reason in mine:
                 yield "", "", "", "", "", "", reason.removeprefix(f"{part.name}: ")
+        if self.exercises:
+            right = sum(right for _, right in self.exercises)
+            yield "exercises", "not counted", "", "", "", "", f"{right} right of {len(self.exercises)} tried"
         for note in self.notes:
             yield "", "", "", "", "", "", note
 
@@ -156,6 +160,7 @@ class Sheet(Result):
                 }
                 for part in self.parts
             },
+            "exercises": dict(self.exercises),
             "reasons": list(self.reasons()),
         }
 
@@ -210,13 +215,14 @@ class ClassSheet(Result):
         writer = csv.writer(out, lineterminator="\n")
         counts = {"done": DONE, "caught_up": CAUGHT_UP, "not_proved": NOT_PROVED}
         names = ("student", "student_id", "email", "lab", "score", "max_score", "at_most")
-        writer.writerow([*names, *PARTS, *counts, "reasons"])
+        writer.writerow([*names, *PARTS, *counts, "exercises_tried", "exercises_right", "reasons"])
         for sheet in self.sheets:
             points = {part.name: f"{part.points:.1f}" for part in sheet.parts}
             who = sheet.student
             row: list[object] = [who.name, who.id, who.email, sheet.lab_id, sheet.score, FULL, sheet.most]
             row += [points.get(name) for name in PARTS]
             row += [sheet.count(status) if sheet.parts else None for status in counts.values()]
+            row += [len(sheet.exercises), sum(right for _, right in sheet.exercises)]
             writer.writerow([_no_formula(cell) for cell in (*row, " | ".join(sheet.reasons()))])
         return out.getvalue()
 
@@ -243,7 +249,7 @@ def mark(evidence: Evidence, student: Student | None = None, *, notes: Sequence[
     student = student or Student(definition.prefix.rstrip("-") or lab_id)
     parts = [_part(name, evidence) for name in PARTS[:-1]]
     said = [*notes, *_notes(evidence)]
-    return Sheet(student, lab_id, (*parts, _results(evidence)), tuple(said), source)
+    return Sheet(student, lab_id, (*parts, _results(evidence)), tuple(said), source, tuple(evidence.exercises.items()))
 
 
 def _notes(evidence: Evidence) -> Iterable[str]:

@@ -18,7 +18,7 @@ from labkit.steps.environment import check_environment
 from labkit.workbook import notebooks_of
 
 # Measured with real students' kernels on a JupyterHub, docs/class-server.md has the figures.
-MB_A_STUDENT = 500
+MB_A_STUDENT = 520
 STUDENTS_A_CORE = 4
 DISK_MB_A_STUDENT = 200  # the embedded AWS's records, executed notebooks, photos
 MB = 2**20

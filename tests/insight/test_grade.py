@@ -14,10 +14,11 @@ from PIL import Image
 
 import labkit
 from labkit import LabError, catch_up, clean_up, inventory, open_lab
-from labkit.insight.evidence import collect
+from labkit.insight.evidence import collect, told_by
 from labkit.insight.grade import grade, grade_class, grade_folder
 from labkit.insight.hand_in import ENDING, hand_in
 from labkit.insight.marks import ClassSheet, Part, Sheet, Student, mark
+from labkit.journal import Journal
 from labkit.steps.catch_up import STEPS
 
 RESULTS = {"thumbnail/Thumbnail-": (1440, 960), "web/WebImage-": (1620, 1080), "mobile/MobileImage-": (480, 320)}
@@ -127,6 +128,18 @@ class TestWhatMarksMeasure:
         sheet = mark(replace(evidence, makers={key: by for key, by in evidence.makers.items() if key != topic}))
         assert (sheet.score, sheet.most) == (80, 100)
         assert f"topic: by hand, which no journal tells: topic {topic[1]}" in sheet.reasons()
+
+    def test_exercises_are_told(self, ann):
+        evidence = collect(ann, ann.journal)
+        sheet = mark(replace(evidence, exercises={"one": True, "two": False}))
+        assert sheet.score == 100
+        assert ("exercises", "not counted", "", "", "", "", "1 right of 2 tried") in list(sheet.rows())
+
+    def test_exercises_are_read_from_the_journal_alone(self, lab):
+        for word in ("wrong", "right", "wrong"):
+            lab.journal.answered("exercise", "one", verdict=word, said="")
+        lab.journal.answered("exercise", "two", verdict="blank", said="")
+        assert told_by(Journal(lab.journal.path))[3] == {"one": True, "two": False}
 
     def test_a_run_without_a_reader_is_no_work(self, ann):
         evidence = collect(ann, ann.journal)
