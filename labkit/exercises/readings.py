@@ -11,6 +11,7 @@ from labkit.exercises.wrong import Wrong, require
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.resources import Queue
+from labkit.resources.resource import OURS
 from labkit.settings import INGEST_FOLDER
 
 READ_IN = "CreateWebImage"  # whose log is read
@@ -90,8 +91,7 @@ def queues_of_this_lab(lab: Lab, urls: Any) -> str:
     """The URLs of the queues that carry this lab's tags."""
     require(isinstance(urls, Iterable) and not isinstance(urls, str), "It should be a list of queue URLs.")
     given = [str(url) for url in urls]
-    own = {"Lab": lab.definition.lab_id}
-    wanted = {one.name for one in Queue.find(lab, lambda _: True) if own.items() <= one.read_tags().items()}
+    wanted = {one.name for one in Queue.find(lab, lambda _: True) if one.ownership().verdict == OURS}
     if not given and not wanted:
         return "The list is empty, and rightly: this lab has no queues at the moment."
     require(given, "The list is empty: all queues of this lab would be left behind. The tag is called `Lab`.")

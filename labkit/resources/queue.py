@@ -15,6 +15,8 @@ from labkit.resources.resource import Resource, Right, arn_of, as_tag_list, foun
 from labkit.result import counted
 from labkit.settings import DEAD_LETTER_RETENTION_S, MAX_RECEIVE_COUNT, VISIBILITY_FACTOR
 
+EXERCISE_QUEUE = "fourth-queue"  # one that a student makes in an exercise, and that goes with it
+
 
 @dataclass(frozen=True)
 class Depth:
@@ -261,8 +263,10 @@ class Queue(AnyQueue):
 
 
 def all_queues(lab: Lab) -> tuple[str, ...]:
-    """A pattern for each queue and the one that its dead letters go to: a user's policy may not grow too long."""
-    return tuple(lab.arn("sqs", branch.queue_name.replace("-queue", "-*queue")) for branch in lab.branches)
+    """A pattern for each queue and its dead letters' one, since a policy may not grow too long; and an exercise's."""
+    names = [branch.queue_name.replace("-queue", "-*queue") for branch in lab.branches]
+    own = f"{lab.definition.prefix}{EXERCISE_QUEUE}-{lab.definition.suffix}"
+    return tuple(lab.arn("sqs", name) for name in (*names, own))
 
 
 class DeadLetterQueue(AnyQueue):
