@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from moto.iam.access_control import PermissionResult
 from moto.s3.models import ALL_USERS_GRANTEE, FakeAcl, FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import ACTION_MAP
 
 from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.services.permissions import why_refused
 from labkit.policy import Request, allows
 
 _ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -72,8 +74,22 @@ def refusal(caller: Identity | None, request: S3Request, backend: S3Backend) -> 
     return None
 
 
+def deletion_refused(caller: Identity | None, bucket: FakeBucket, wanted: dict[str, Any], backend: S3Backend) -> bool:
+    """Return whether the caller may not delete this one of the objects that DeleteObjects names.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    action = "s3:DeleteObjectVersion" if wanted.get("VersionId") else "s3:DeleteObject"
+    if caller is not None and caller.principal is None:
+        resource = f"arn:aws:s3:::{bucket.name}/{wanted['Key']}"
+        return bucket.get_permission(action, resource) is PermissionResult.DENIED
+    return _refusal(caller, action, bucket.name, wanted["Key"], "", backend) is not None
+
+
 def _asked(caller: Identity | None, request: S3Request) -> Iterator[tuple[str, str, str]]:
     """Yield each action that the request takes, with the bucket and the key it is about."""
+    if request.method == "POST" and not request.key and "delete" in parse_qs(request.query, keep_blank_values=True):
+        return  # DeleteObjects, which refuses each object on its own
     action = _action(request)
     if action is None and caller is None:
         action = "s3:Other"  # nobody is let into what we have no name for, but by a policy that allows all of S3
@@ -120,13 +136,9 @@ def _refusal(
         if held is None:  # that there is no such bucket is said to anybody
             return None if bucket and action != "s3:Other" else "Access Denied"
         return None if not denied and _is_public(held, policies, asked, key) else "Access Denied"
-    if not denied and (allows(caller.policies, asked, identity=True) or allows(policies, asked)):
+    why = why_refused(caller, asked, policies)
+    if not why:
         return None
-    why = (
-        "with an explicit deny in a resource-based policy"
-        if denied
-        else f"because no identity-based policy allows the {action} action"
-    )
     return f'User: {caller.arn} is not authorized to perform: {action} on resource: "{resource}" {why}'
 
 
