@@ -158,7 +158,8 @@ def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request:
     identity = credentials.find(signature.access_key)
     service = signature.service
     if identity is None:
-        raise auth_error("unknown key", service, AWSAccessKeyId=signature.access_key)
+        told = {"AWSAccessKeyId": signature.access_key} if service == "s3" else {}
+        raise auth_error("unknown key", service, **told)
     if not signatures.same(identity.session_token or "", signature.token):
         raise auth_error("token", service)
     signature.verify(request, identity)
