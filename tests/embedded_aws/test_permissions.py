@@ -190,6 +190,19 @@ def test_who_makes_a_function_needs_to_pass_its_role(aws):
     )
 
 
+def test_who_makes_a_mapping_may_be_kept_to_a_function(aws):
+    function, other = (aws.function("def handler(event, context): return 1") for _ in range(2))
+    url = aws.sqs.create_queue(QueueName=aws.name("queue"))["QueueUrl"]
+    queue = f"arn:aws:sqs:{WHERE}:{url.rpartition('/')[2]}"
+    only = {"ArnLike": {"lambda:FunctionArn": f"arn:aws:lambda:{WHERE}:function:{function}"}}
+    lam = User(aws, allow("lambda:*EventSourceMapping", Condition=only)).client("lambda")
+    mapping = lam.create_event_source_mapping(FunctionName=function, EventSourceArn=queue, Enabled=False)
+    assert lam.get_event_source_mapping(UUID=mapping["UUID"])["EventSourceArn"] == queue
+    answer = refused(lam.create_event_source_mapping, FunctionName=other, EventSourceArn=queue)
+    assert answer[:2] == (403, "AccessDeniedException")
+    assert "lambda:CreateEventSourceMapping on resource: * because no identity-based policy allows" in answer[2]
+
+
 def test_delete_objects_refuses_each_object_on_its_own(aws):
     bucket = aws.bucket()
     aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from moto.awslambda.models import lambda_backends
 from moto.iam.models import iam_backends
 from moto.sns.models import sns_backends
 
@@ -93,6 +94,8 @@ def _asked(caller: Identity, operation: Operation) -> Iterator[tuple[str, str, M
         for key, member in (("cloudwatch:namespace", "Namespace"), ("iam:PolicyARN", "PolicyArn"))
         if key.startswith(service) and operation.get(member)
     }
+    if operation.name.endswith("EventSourceMapping"):
+        context["lambda:FunctionArn"] = _function_of_mapping(operation)
     for resource in _RESOURCES[operation.service](caller, operation):
         yield f"{service}:{action}", resource, context
     if service == "lambda" and operation.get("Role"):
@@ -153,6 +156,14 @@ def _function(_caller: Identity, operation: Operation) -> list[str]:
         arn = layer if str(layer).startswith("arn:") else operation.arn(f"layer:{layer}")
         return [f"{arn}:{operation.get('VersionNumber')}" if operation.get("VersionNumber") else str(arn)]
     return [str(operation.get("Resource") or operation.get("Arn") or "*")]
+
+
+def _function_of_mapping(operation: Operation) -> str:
+    """Return the ARN of the function that a mapping invokes, or is to invoke."""
+    if name := operation.get("FunctionName"):
+        return read_name(str(name)).arn(operation.region)
+    held = lambda_backends[ACCOUNT][operation.region].get_event_source_mapping(str(operation.get("UUID")))
+    return held.function_arn if held is not None else ""
 
 
 def _log_group(_caller: Identity, operation: Operation) -> list[str]:
