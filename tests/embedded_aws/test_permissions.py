@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from account import until
 from refused import refused
 
 ACCOUNT = "123456789012"
@@ -198,6 +199,9 @@ def test_who_makes_a_mapping_may_be_kept_to_a_function(aws):
     lam = User(aws, allow("lambda:*EventSourceMapping", Condition=only)).client("lambda")
     mapping = lam.create_event_source_mapping(FunctionName=function, EventSourceArn=queue, Enabled=False)
     assert lam.get_event_source_mapping(UUID=mapping["UUID"])["EventSourceArn"] == queue
+    lam.delete_event_source_mapping(UUID=mapping["UUID"])
+    until(lambda: not aws.lam.list_event_source_mappings(FunctionName=function)["EventSourceMappings"])
+    assert refused(lam.get_event_source_mapping, UUID=mapping["UUID"])[:2] == (404, "ResourceNotFoundException")
     answer = refused(lam.create_event_source_mapping, FunctionName=other, EventSourceArn=queue)
     assert answer[:2] == (403, "AccessDeniedException")
     assert "lambda:CreateEventSourceMapping on resource: * because no identity-based policy allows" in answer[2]

@@ -148,8 +148,8 @@ _ABOUT_NO_FUNCTION = {"CreateEventSourceMapping", "ListEventSourceMappings"}
 def _function(_caller: Identity, operation: Operation) -> list[str]:
     if operation.name in _ABOUT_NO_FUNCTION:
         return ["*"]
-    if identifier := operation.get("UUID"):
-        return [operation.arn(f"event-source-mapping:{identifier}")]
+    if identifier := operation.get("UUID"):  # one that is gone has no function to compare: it is told to be gone
+        return [operation.arn(f"event-source-mapping:{identifier}")] if _function_of_mapping(operation) else []
     if name := operation.get("FunctionName"):
         return [read_name(str(name), operation.get("Qualifier")).arn(operation.region)]
     if layer := operation.get("LayerName"):
@@ -159,11 +159,11 @@ def _function(_caller: Identity, operation: Operation) -> list[str]:
 
 
 def _function_of_mapping(operation: Operation) -> str:
-    """Return the ARN of the function that a mapping invokes, or is to invoke."""
-    if name := operation.get("FunctionName"):
-        return read_name(str(name)).arn(operation.region)
-    held = lambda_backends[ACCOUNT][operation.region].get_event_source_mapping(str(operation.get("UUID")))
-    return held.function_arn if held is not None else ""
+    """Return the ARN of the function that a mapping invokes, or is to invoke; empty if there is no such mapping."""
+    if operation.get("UUID"):
+        held = lambda_backends[ACCOUNT][operation.region].get_event_source_mapping(str(operation.get("UUID")))
+        return held.function_arn if held is not None else ""
+    return read_name(str(operation.get("FunctionName", ""))).arn(operation.region)
 
 
 def _log_group(_caller: Identity, operation: Operation) -> list[str]:
