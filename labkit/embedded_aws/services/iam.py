@@ -17,7 +17,7 @@ from moto.iam.exceptions import NotFoundException
 
 from labkit.embedded_aws import roles
 from labkit.embedded_aws.http.request_context import caller
-from labkit.policy import Request, allows
+from labkit.policy import Request, verdict
 
 
 class IAMBackend(iam_models.IAMBackend):
@@ -115,16 +115,11 @@ class IAMResponse(responses.IamResponse):
 
 
 _STARTED = datetime.now(UTC).replace(microsecond=0)
-_ALLOW_ANYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+_DECISIONS = {True: "allowed", None: "implicitDeny", False: "explicitDeny"}
 
 
 def _simulated(policies: list[Any], request: Request) -> dict[str, Any]:
-    if allows(policies, request, identity=True):
-        decision = "allowed"
-    elif allows([*policies, _ALLOW_ANYTHING], request, identity=True):
-        decision = "implicitDeny"
-    else:
-        decision = "explicitDeny"
+    decision = _DECISIONS[verdict(policies, request, identity=True)]
     of_resource = {
         "EvalResourceName": request.resource,
         "EvalResourceDecision": decision,

@@ -23,9 +23,8 @@ from labkit.embedded_aws.services.lambda_permissions import find_function
 from labkit.embedded_aws.services.sqs_moves import source_of
 from labkit.embedded_aws.services.sqs_queue import find_queue
 from labkit.embedded_aws.state import ACCOUNT, PARTITION
-from labkit.policy import Policy, Request, allows
+from labkit.policy import Policy, Request, verdict
 
-_ALLOW_ANYTHING = {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}
 # What is asked by another name than the operation's.
 _ACTIONS = {
     "lambda": {
@@ -73,14 +72,12 @@ def why_refused(caller: Identity, asked: Request, policies: Sequence[Policy]) ->
     """
     context = {"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1", **asked.context}
     as_principals = [replace(asked, arn=arn, context=context) for arn in dict.fromkeys((caller.principal, caller.arn))]
-    if not allows([*caller.policies, _ALLOW_ANYTHING], as_principals[0], identity=True):
+    own = verdict(caller.policies, as_principals[0], identity=True)
+    if own is False:
         return "with an explicit deny in an identity-based policy"
-    of_account = [replace(request, account=ACCOUNT) for request in as_principals]
-    if policies and not all(allows([*policies, _ALLOW_ANYTHING], request) for request in of_account):
+    if any(verdict(policies, replace(request, account=ACCOUNT)) is False for request in as_principals):
         return "with an explicit deny in a resource-based policy"
-    if allows(caller.policies, as_principals[0], identity=True):
-        return ""
-    if any(allows(policies, request) for request in as_principals):
+    if own or any(verdict(policies, request) for request in as_principals):
         return ""
     return f"because no identity-based policy allows the {asked.action} action"
 

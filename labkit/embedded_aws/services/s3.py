@@ -22,7 +22,7 @@ from labkit.embedded_aws.http.request_context import caller
 from labkit.embedded_aws.services.s3_events import send_event, send_test_event
 from labkit.embedded_aws.services.s3_notifications import DESTINATIONS, check_notifications, check_rules
 from labkit.embedded_aws.services.s3_permissions import deletion_refused
-from labkit.policy import Request, allows
+from labkit.policy import Request, verdict
 
 
 class Bucket(FakeBucket):
@@ -56,10 +56,10 @@ class Bucket(FakeBucket):
             account=self.account_id,
             context={"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"},
         )
-        policy, anything = self.policy.decode(), {"Statement": _ALLOW_ANYTHING}
-        if not allows([policy, anything], request):
-            return PermissionResult.DENIED
-        return PermissionResult.PERMITTED if allows([policy], request) else PermissionResult.NEUTRAL
+        return _PERMISSIONS[verdict([self.policy.decode()], request)]
+
+
+_PERMISSIONS = {True: PermissionResult.PERMITTED, None: PermissionResult.NEUTRAL, False: PermissionResult.DENIED}
 
 
 class Key(FakeKey):
@@ -109,9 +109,6 @@ class _Missing:
 
 def _not_deleted(key: str, words: str) -> dict[str, str]:
     return {"Key": key, "Code": "AccessDenied", "Message": words}
-
-
-_ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
 class S3Response(s3_responses.S3Response):

@@ -18,9 +18,8 @@ from moto.s3.responses import ACTION_MAP
 
 from labkit.embedded_aws.credentials import Identity
 from labkit.embedded_aws.services.permissions import why_refused
-from labkit.policy import Request, allows
+from labkit.policy import Request, verdict
 
-_ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 # Parameters that ask for nothing but what the method does by itself.
 _PLAIN_PARAMETERS = {
     "list-type", "prefix", "delimiter", "max-keys", "marker", "continuation-token", "start-after", "encoding-type",
@@ -88,8 +87,6 @@ def deletion_refused(caller: Identity | None, bucket: FakeBucket, wanted: dict[s
 
 def _asked(caller: Identity | None, request: S3Request) -> Iterator[tuple[str, str, str]]:
     """Yield each action that the request takes, with the bucket and the key it is about."""
-    if request.method == "POST" and not request.key and "delete" in parse_qs(request.query, keep_blank_values=True):
-        return  # DeleteObjects, which refuses each object on its own
     action = _action(request)
     if action is None and caller is None:
         action = "s3:Other"  # nobody is let into what we have no name for, but by a policy that allows all of S3
@@ -131,11 +128,10 @@ def _refusal(
     context = {"s3:prefix": prefix, "aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"}
     asked = Request(action, resource, arn=caller.principal if caller else None, context=context)
     policies = [held.policy.decode()] if held is not None and held.policy else []
-    denied = bool(policies) and not allows([*policies, {"Statement": _ALLOW_ANYTHING}], asked)
     if caller is None:
         if held is None:  # that there is no such bucket is said to anybody
             return None if bucket and action != "s3:Other" else "Access Denied"
-        return None if not denied and _is_public(held, policies, asked, key) else "Access Denied"
+        return None if _is_public(held, policies, asked, key) else "Access Denied"
     why = why_refused(caller, asked, policies)
     if not why:
         return None
@@ -144,8 +140,10 @@ def _refusal(
 
 def _is_public(bucket: FakeBucket, policies: list[str], asked: Request, key: str) -> bool:
     """Return whether the bucket's policy or an ACL lets everybody in, and no public access block keeps them out."""
-    block = bucket.public_access_block
-    if allows(policies, asked) and not (block and block.restrict_public_buckets):
+    block, said = bucket.public_access_block, verdict(policies, asked)
+    if said is False:
+        return False
+    if said and not (block and block.restrict_public_buckets):
         return True
     if block and block.ignore_public_acls:
         return False
