@@ -11,7 +11,7 @@ import fnmatch
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -52,7 +52,21 @@ def allows(policies: Iterable[Policy], request: Request, *, identity: bool = Fal
 
     `identity` says that they are attached to the principal itself and so carry no Principal element.
     """
-    return not obstacle(policies, request, identity=identity)
+    return verdict(policies, request, identity=identity) is True
+
+
+def verdict(policies: Iterable[Policy], request: Request, *, identity: bool = False) -> bool | None:
+    """Return True if the policies, taken together, allow the request, False if one denies it, None if none is about it.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html
+    """
+    allowed = None
+    for statement in _statements(policies):
+        if _compare(statement, request, identity)[0] == _ALL:
+            if statement.get("Effect") == "Deny":
+                return False
+            allowed = True
+    return allowed
 
 
 def obstacle(policies: Iterable[Policy], request: Request, *, identity: bool = False) -> str:
@@ -61,22 +75,25 @@ def obstacle(policies: Iterable[Policy], request: Request, *, identity: bool = F
     Of several statements that could have allowed it, the words are about the first of those that came nearest.
     """
     allowed, nearest, near = False, None, -1
-    for policy in policies:
-        if not policy:
-            continue
-        document = _parsed(policy) if isinstance(policy, str) else policy
-        for statement in as_list(document.get("Statement")):
-            fitting, condition = _compare(statement, request, identity)
-            if statement.get("Effect") == "Deny":
-                if fitting == _ALL:
-                    return f"the statement {statement.get('Sid', 'without Sid')} denies it"
-            elif fitting == _ALL:
-                allowed = True
-            elif fitting > near:
-                near, nearest = fitting, (statement, condition)
+    for statement in _statements(policies):
+        fitting, condition = _compare(statement, request, identity)
+        if statement.get("Effect") == "Deny":
+            if fitting == _ALL:
+                return f"the statement {statement.get('Sid', 'without Sid')} denies it"
+        elif fitting == _ALL:
+            allowed = True
+        elif fitting > near:
+            near, nearest = fitting, (statement, condition)
     if allowed:
         return ""
     return _in_words(near, *nearest, request) if nearest else "no statement allows it"
+
+
+def _statements(policies: Iterable[Policy]) -> Iterator[dict[str, Any]]:
+    """Yield the statements of all policies."""
+    for policy in policies:
+        if policy:
+            yield from as_list((_parsed(policy) if isinstance(policy, str) else policy).get("Statement"))
 
 
 @lru_cache(maxsize=256)

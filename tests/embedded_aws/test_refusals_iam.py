@@ -72,3 +72,15 @@ def test_what_the_model_does_not_allow(aws):
 def test_what_it_does_not_have(aws):
     answer = refused(aws.iam.create_service_linked_role, AWSServiceName="lambda.amazonaws.com")
     assert answer == (501, "NotImplemented", "The embedded AWS does not have CreateServiceLinkedRole.")
+
+
+def test_what_is_not_there_is_named(aws):
+    role = {"RoleName": aws.role().rpartition("/")[2]}
+    for call, members, words in (
+        (aws.iam.get_role, {"RoleName": "gone"}, "The role with name gone cannot be found."),
+        (aws.iam.delete_role, {"RoleName": "gone"}, "The role with name gone cannot be found."),
+        (aws.iam.get_role_policy, role | {"PolicyName": "q"}, "The role policy with name q cannot be found."),
+        (aws.iam.get_group, {"GroupName": "gone"}, "The group with name gone cannot be found."),
+        (aws.iam.get_user, {"UserName": "gone"}, "The user with name gone cannot be found."),
+    ):
+        assert refused(call, **members) == (404, "NoSuchEntity", words)

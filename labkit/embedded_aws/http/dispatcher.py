@@ -37,6 +37,7 @@ from labkit.embedded_aws.services.cloudwatch import CloudWatchResponse
 from labkit.embedded_aws.services.iam import IAMResponse
 from labkit.embedded_aws.services.lambda_responses import LambdaResponse
 from labkit.embedded_aws.services.logs import LogsResponse
+from labkit.embedded_aws.services.permissions import check_allowed
 from labkit.embedded_aws.services.s3 import S3Response
 from labkit.embedded_aws.services.s3_permissions import S3Request
 from labkit.embedded_aws.services.sns_responses import SNSResponse
@@ -157,7 +158,8 @@ def _signer(signature: signatures.SignatureV4 | signatures.SignatureV2, request:
     identity = credentials.find(signature.access_key)
     service = signature.service
     if identity is None:
-        raise auth_error("unknown key", service, AWSAccessKeyId=signature.access_key)
+        told = {"AWSAccessKeyId": signature.access_key} if service == "s3" else {}
+        raise auth_error("unknown key", service, **told)
     if not signatures.same(identity.session_token or "", signature.token):
         raise auth_error("token", service)
     signature.verify(request, identity)
@@ -210,6 +212,7 @@ def _ask(service: str, handler: Callable[..., Any], environ: dict[str, Any]) -> 
     body = environ["wsgi.input"]
     if not _is_beyond_the_model(service, environ):
         operation = read_operation(service, environ)
+        check_allowed(request_context.caller.get(), operation)
         check(operation)
         request_context.operation.set(operation)
     for attempt in range(_MOST_ATTEMPTS):

@@ -72,6 +72,7 @@ def error_answer(error: AwsError, service: str, environ: dict[str, Any]) -> Answ
 # SQS speaks JSON with types of its own, and tells in a header what it called them before.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
 _SQS_TYPES = {
+    "AccessDenied": "AccessDeniedException",
     "AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist",
     "InvalidParameterValue": "InvalidParameterValueException",
     "MissingParameter": "MissingRequiredParameterException",
@@ -81,6 +82,7 @@ _SQS_TYPES = {
 
 # CloudWatch, too: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
 _CLOUDWATCH_TYPES = {
+    "AccessDenied": "AccessDeniedException",
     "InvalidFormat": "InvalidFormatFault",
     "InvalidParameterCombination": "InvalidParameterCombinationException",
     "InvalidParameterInput": "DashboardInvalidInputError",

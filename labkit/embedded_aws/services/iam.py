@@ -17,14 +17,33 @@ from moto.iam.exceptions import NotFoundException
 
 from labkit.embedded_aws import roles
 from labkit.embedded_aws.http.request_context import caller
-from labkit.policy import Request, allows
+from labkit.policy import Request, verdict
 
 
 class IAMBackend(iam_models.IAMBackend):
     """moto knows either none of AWS's managed policies or builds all 1,500; this one finds what is named.
 
-    See getmoto/moto#7219 and getmoto/moto#7539.
+    See getmoto/moto#7219 and getmoto/moto#7539. It also says in its own words what is not there.
     """
+
+    def get_role(self, role_name: str) -> iam_models.Role:
+        """Return a role, or say that there is none."""
+        found = next((role for role in self.get_roles() if role.name == role_name), None)
+        if found is None:
+            raise NotFoundException(f"The role with name {role_name} cannot be found.")
+        return found
+
+    def get_role_policy(self, role_name: str, policy_name: str) -> tuple[str, str]:
+        """Return the name and the document of a role's inline policy, or say that there is none."""
+        if policy_name not in self.get_role(role_name).policies:
+            raise NotFoundException(f"The role policy with name {policy_name} cannot be found.")
+        return super().get_role_policy(role_name, policy_name)
+
+    def get_group(self, group_name: str) -> iam_models.Group:
+        """Return a group, or say that there is none."""
+        if group_name not in self.groups:
+            raise NotFoundException(f"The group with name {group_name} cannot be found.")
+        return super().get_group(group_name)
 
     def attach_role_policy(self, policy_arn: str, role_name: str) -> None:
         """Attach a policy to a role; AWS's own are there without being made."""
@@ -96,16 +115,11 @@ class IAMResponse(responses.IamResponse):
 
 
 _STARTED = datetime.now(UTC).replace(microsecond=0)
-_ALLOW_ANYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+_DECISIONS = {True: "allowed", None: "implicitDeny", False: "explicitDeny"}
 
 
 def _simulated(policies: list[Any], request: Request) -> dict[str, Any]:
-    if allows(policies, request, identity=True):
-        decision = "allowed"
-    elif allows([*policies, _ALLOW_ANYTHING], request, identity=True):
-        decision = "implicitDeny"
-    else:
-        decision = "explicitDeny"
+    decision = _DECISIONS[verdict(policies, request, identity=True)]
     of_resource = {
         "EvalResourceName": request.resource,
         "EvalResourceDecision": decision,

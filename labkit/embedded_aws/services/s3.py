@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import xmltodict  # type: ignore[import-untyped]  # moto's own
+from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models as s3_models
 from moto.s3 import responses as s3_responses
@@ -17,9 +18,11 @@ from moto.s3.notifications import S3NotificationEvent
 
 from labkit.embedded_aws.credentials import OWNER_ARN
 from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.http.request_context import caller
 from labkit.embedded_aws.services.s3_events import send_event, send_test_event
 from labkit.embedded_aws.services.s3_notifications import DESTINATIONS, check_notifications, check_rules
-from labkit.policy import Request, allows
+from labkit.embedded_aws.services.s3_permissions import deletion_refused
+from labkit.policy import Request, verdict
 
 
 class Bucket(FakeBucket):
@@ -53,10 +56,10 @@ class Bucket(FakeBucket):
             account=self.account_id,
             context={"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"},
         )
-        policy, anything = self.policy.decode(), {"Statement": _ALLOW_ANYTHING}
-        if not allows([policy, anything], request):
-            return PermissionResult.DENIED
-        return PermissionResult.PERMITTED if allows([policy], request) else PermissionResult.NEUTRAL
+        return _PERMISSIONS[verdict([self.policy.decode()], request)]
+
+
+_PERMISSIONS = {True: PermissionResult.PERMITTED, None: PermissionResult.NEUTRAL, False: PermissionResult.DENIED}
 
 
 class Key(FakeKey):
@@ -104,7 +107,8 @@ class _Missing:
     version_id: str = "null"
 
 
-_ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+def _not_deleted(key: str, words: str) -> dict[str, str]:
+    return {"Key": key, "Code": "AccessDenied", "Message": words}
 
 
 class S3Response(s3_responses.S3Response):
@@ -118,6 +122,31 @@ class S3Response(s3_responses.S3Response):
         if not re.fullmatch(r"\s*bytes\s*=\s*\d*-\d*\s*", request.headers.get("range", "")):
             return 200, response_headers, response_content
         return super()._handle_range_header(request, response_headers, response_content)
+
+    def _bucket_response_delete_keys(self, bucket_name: str, authenticated: bool = True) -> Any:  # noqa: ARG002
+        """DeleteObjects: who may not delete one of them is told so of that one; what is quiet tells nothing else.
+
+        moto asks for all versions as for the objects, and for roles as for the owner.
+        """
+        sent = xmltodict.parse(self.body, strip_whitespace=False, force_list={"Object": True})["Delete"]
+        bypass = str(self.headers.get("x-amz-bypass-governance-retention", "")).lower() == "true"
+        bucket, sender = self.backend.get_bucket(bucket_name), caller.get()
+        allowed: list[dict[str, Any]] = []
+        errors: list[dict[str, str]] = []
+        for wanted in sent["Object"]:
+            if deletion_refused(sender, bucket, wanted, self.backend):
+                errors.append(_not_deleted(wanted["Key"], "Access Denied"))
+            else:
+                allowed.append(wanted)
+        deleted, locked = self.backend.delete_objects(bucket_name, allowed, bypass)
+        errors += [_not_deleted(key, "Access Denied because object protected by object lock.") for key in locked]
+        told = [
+            {"Key": key, "VersionId": version, "DeleteMarkerVersionId": marker, "DeleteMarker": bool(marker) or None}
+            for key, version, marker in deleted
+        ]
+        self.data["Action"] = "DeleteObjects"
+        is_quiet = str(sent.get("Quiet", "")).strip().lower() == "true"
+        return self.serialized(ActionResult({"Deleted": [] if is_quiet else told, "Errors": errors}))
 
     def _tagging_from_xml(self) -> dict[str, str]:
         """Return the tags of the body; a set may be empty."""

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from moto.iam.access_control import PermissionResult
 from moto.s3.models import ALL_USERS_GRANTEE, FakeAcl, FakeBucket, FakeKey, S3Backend
 from moto.s3.responses import ACTION_MAP
 
 from labkit.embedded_aws.credentials import Identity
-from labkit.policy import Request, allows
+from labkit.embedded_aws.services.permissions import why_refused
+from labkit.policy import Request, verdict
 
-_ALLOW_ANYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 # Parameters that ask for nothing but what the method does by itself.
 _PLAIN_PARAMETERS = {
     "list-type", "prefix", "delimiter", "max-keys", "marker", "continuation-token", "start-after", "encoding-type",
@@ -72,6 +73,18 @@ def refusal(caller: Identity | None, request: S3Request, backend: S3Backend) -> 
     return None
 
 
+def deletion_refused(caller: Identity | None, bucket: FakeBucket, wanted: dict[str, Any], backend: S3Backend) -> bool:
+    """Return whether the caller may not delete this one of the objects that DeleteObjects names.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    """
+    action = "s3:DeleteObjectVersion" if wanted.get("VersionId") else "s3:DeleteObject"
+    if caller is not None and caller.principal is None:
+        resource = f"arn:aws:s3:::{bucket.name}/{wanted['Key']}"
+        return bucket.get_permission(action, resource) is PermissionResult.DENIED
+    return _refusal(caller, action, bucket.name, wanted["Key"], "", backend) is not None
+
+
 def _asked(caller: Identity | None, request: S3Request) -> Iterator[tuple[str, str, str]]:
     """Yield each action that the request takes, with the bucket and the key it is about."""
     action = _action(request)
@@ -115,25 +128,22 @@ def _refusal(
     context = {"s3:prefix": prefix, "aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1"}
     asked = Request(action, resource, arn=caller.principal if caller else None, context=context)
     policies = [held.policy.decode()] if held is not None and held.policy else []
-    denied = bool(policies) and not allows([*policies, {"Statement": _ALLOW_ANYTHING}], asked)
     if caller is None:
         if held is None:  # that there is no such bucket is said to anybody
             return None if bucket and action != "s3:Other" else "Access Denied"
-        return None if not denied and _is_public(held, policies, asked, key) else "Access Denied"
-    if not denied and (allows(caller.policies, asked, identity=True) or allows(policies, asked)):
+        return None if _is_public(held, policies, asked, key) else "Access Denied"
+    why = why_refused(caller, asked, policies)
+    if not why:
         return None
-    why = (
-        "with an explicit deny in a resource-based policy"
-        if denied
-        else f"because no identity-based policy allows the {action} action"
-    )
     return f'User: {caller.arn} is not authorized to perform: {action} on resource: "{resource}" {why}'
 
 
 def _is_public(bucket: FakeBucket, policies: list[str], asked: Request, key: str) -> bool:
     """Return whether the bucket's policy or an ACL lets everybody in, and no public access block keeps them out."""
-    block = bucket.public_access_block
-    if allows(policies, asked) and not (block and block.restrict_public_buckets):
+    block, said = bucket.public_access_block, verdict(policies, asked)
+    if said is False:
+        return False
+    if said and not (block and block.restrict_public_buckets):
         return True
     if block and block.ignore_public_acls:
         return False
