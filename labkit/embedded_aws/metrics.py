@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from labkit.embedded_aws import settings
 
@@ -95,6 +95,7 @@ class Figures:
         return self.largest
 
 
+Measured = tuple[Metric, float | Figures, str, float, int]  # with its unit, its moment and its resolution in seconds
 _Slots = dict[int, Figures]  # by the second at which a minute, or a second, begins
 
 
@@ -105,32 +106,47 @@ class Store:
         """Begin without any; `now` tells the time in seconds since 1970."""
         self.now = now
         self._lock = threading.Lock()
-        self._pending: deque[tuple[float, Metric, str, int, Figures]] = deque()
+        self._pending: deque[tuple[float, Measured]] = deque()
+        self._untold: deque[tuple[float, Callable[..., Iterable[Measured]], tuple[Any, ...]]] = deque()
         self._series: dict[Metric, dict[str, _Slots]] = {}
 
     def record(
-        self, metric: Metric, value: float | Figures, unit: str, at: float | None = None, *, resolution: int = MINUTE
+        self, metric: Metric, value: float | Figures, unit: str, at: float | None = None, resolution: int = MINUTE
     ) -> None:
         """Take in what was measured, now or at another moment; `resolution` is 1 or 60 seconds."""
         now = self.now()
-        slot = int((now if at is None else at) // resolution * resolution)
-        figures = value if isinstance(value, Figures) else Figures.of(value)
-        self._pending.append((now + settings.current().metric_delay_seconds, metric, unit, slot, figures))
+        self._pending.append((now, (metric, value, unit, now if at is None else at, resolution)))
         if len(self._pending) > _MOST_PENDING:
+            self._publish()
+
+    def tell_later(self, figures: Callable[..., Iterable[Measured]], *arguments: Any) -> None:
+        """Take in what a function will say of these arguments: who is busy does not stop to say it all."""
+        self._untold.append((self.now(), figures, arguments))
+        if len(self._untold) > _MOST_PENDING:
             self._publish()
 
     def _publish(self) -> None:
         """Sort in what is old enough."""
         with self._lock:
             now = self.now()
-            while self._pending and self._pending[0][0] <= now:
-                _, metric, unit, slot, figures = self._pending.popleft()
-                slots = self._series.setdefault(metric, {}).setdefault(unit, {})
-                if slot in slots:
-                    slots[slot].add(figures)
-                else:
-                    slots[slot] = figures
-                    _drop_old(slots, now)
+            latest = now - settings.current().metric_delay_seconds
+            while self._untold and self._untold[0][0] <= latest:
+                _, figures, arguments = self._untold.popleft()
+                for measured in figures(*arguments):
+                    self._sort_in(measured, now)
+            while self._pending and self._pending[0][0] <= latest:
+                self._sort_in(self._pending.popleft()[1], now)
+
+    def _sort_in(self, measured: Measured, now: float) -> None:
+        metric, value, unit, at, resolution = measured
+        slots = self._series.setdefault(metric, {}).setdefault(unit, {})
+        slot = int(at // resolution * resolution)
+        figures = value if isinstance(value, Figures) else Figures.of(value)
+        if slot in slots:
+            slots[slot].add(figures)
+        else:
+            slots[slot] = figures
+            _drop_old(slots, now)
 
     def periods(self, metric: Metric, begin: int, end: float, period: int, unit: str | None) -> dict[str, _Slots]:
         """Return the published figures from `begin` until before `end`, by unit and by the begin of their period."""
@@ -151,7 +167,8 @@ class Store:
         with self._lock:
             if any(slot in slots for slots in self._series.get(metric, {}).values()):
                 return True
-            return any(held[1] == metric and held[3] == slot for held in list(self._pending))
+            pending = [measured for _, measured in list(self._pending) if measured[0] == metric]
+            return any(int(at // MINUTE * MINUTE) == slot for _, _, _, at, _ in pending)
 
     def metrics(self, region: str, *, since: float = 0.0) -> Iterator[Metric]:
         """Yield the metrics of a region that have figures since a moment, in the order of their names."""
@@ -177,9 +194,3 @@ _store = Store()
 def store() -> Store:
     """Return the figures of this AWS."""
     return _store
-
-
-def record(metrics: Iterable[tuple[Metric, float, str]], at: float | None = None) -> None:
-    """Take in several figures of one moment, each with its unit."""
-    for measured, value, unit in metrics:
-        _store.record(measured, value, unit, at)

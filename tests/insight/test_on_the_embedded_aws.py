@@ -46,7 +46,7 @@ def uploaded(lab, photo, name):
 def test_in_an_empty_account_everything_is_missing(lab):
     parts = survey(lab).parts
     assert {part.state for part in parts} == {MISSING}
-    assert len(parts) == 5 + 3 * 9
+    assert len(parts) == 5 + 3 * 11
 
 
 def test_what_is_made_is_seen_and_the_rest_is_missing(lab):

@@ -164,6 +164,8 @@ def test_a_fourth_function_is_found_from_another_machine_with_all_that_hangs_on_
     assert grey == {
         ("queue", f"grey-queue-{suffix}"),
         ("queue", f"grey-dead-letter-queue-{suffix}"),
+        ("alarm", f"image-alarm-grey-dead-letters-{suffix}"),
+        ("alarm", f"image-alarm-grey-age-{suffix}"),
         ("subscription", f"grey-queue-{suffix}"),
         ("role", f"CreateGreyImage-role-{suffix}"),
         ("log group", f"/aws/lambda/CreateGreyImage-{suffix}"),

@@ -42,6 +42,7 @@ class Queue(models.Queue):
         self.deleted = False
         self._forget_all()
         super().__init__(name, region, account_id, **attributes)
+        self._metrics: dict[str, metrics.Metric] = {}
         self.metric = metrics.metric(region, "AWS/SQS", "", {"QueueName": name})
 
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
@@ -126,7 +127,9 @@ class Queue(models.Queue):
 
     def count(self, name: str, value: float, unit: str = "Count") -> None:
         """Tell CloudWatch a figure of this queue."""
-        metrics.store().record(self.metric._replace(name=name), value, unit)
+        if name not in self._metrics:
+            self._metrics[name] = self.metric._replace(name=name)
+        metrics.store().record(self._metrics[name], value, unit)
 
     def add_message(self, message: Message) -> None:
         """Take a message in; a FIFO queue drops what it has seen in the last five minutes."""
