@@ -153,7 +153,7 @@ class TestWithALab:
         (topic,) = json.loads(labkit("check", "1", "--json").output)
         assert topic["passed"] is True
         of_a_check = {"subject", "passed", "expected", "found", "hint", "verdict", "evidence", "call"}
-        of_a_judgement = {"hop", "branch", "fix", "consequence"}
+        of_a_judgement = {"hop", "branch", "fix", "consequence", "hole"}
         assert set(topic["checks"][0]) == of_a_check | of_a_judgement
 
     def test_status_lists_what_there_is_and_clean_deletes_it_after_asking(self, workspace):
@@ -252,7 +252,6 @@ class TestMistakes:
             (["logs", "CreatePoster"], "There is no function called 'CreatePoster' in this lab."),
             (["inspect", "nothing.zip"], "There is no file nothing.zip."),
             (["run", "nothing"], "There is no notebook 'nothing'."),
-            (["run"], "There are no numbered notebooks in "),
         ],
     )
     def test_is_told(self, workspace, monkeypatch, words, sentence):

@@ -6,6 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from labkit import grade
 from labkit.cli import main
 
 
@@ -35,12 +36,13 @@ def test_export_prints_the_template_or_writes_it(labkit, tmp_path):
     assert json.loads((tmp_path / "template.json").read_text("utf-8")) == printed
 
 
-def test_grade_marks_this_lab(labkit, tmp_path):
+def test_grade_marks_this_lab(labkit, built_lab, tmp_path):
+    score = grade(built_lab).score
     done = labkit("grade", "--out", tmp_path)
     assert done.exit_code == 0
-    assert done.output.startswith("built: 10 of 100 (built-image-lab-")  # all of it was caught up with
+    assert done.output.startswith(f"built: {score} of 100 (built-image-lab-")
     with (tmp_path / "grades.csv").open(encoding="utf-8") as file:
-        assert [(row["student"], row["score"]) for row in csv.DictReader(file)] == [("built", "10")]
+        assert [(row["student"], row["score"]) for row in csv.DictReader(file)] == [("built", str(score))]
     assert (tmp_path / "built.html").exists()
 
 
@@ -49,12 +51,16 @@ def test_grade_marks_the_students_that_are_named(labkit, tmp_path):
     assert done.output.startswith("2 labs, 0 of them with full marks, 0 not marked.")
 
 
-def test_a_hand_in_is_written_and_marked(labkit, tmp_path):
+def test_a_hand_in_is_written_and_marked(labkit, built_lab, tmp_path):
     done = labkit("hand-in", "--out", tmp_path, "--name", "Bea", "--email", "bea@example.org", "--json")
     path = json.loads(done.output)["path"]
     assert path.startswith(str(tmp_path))
     (sheet,) = json.loads(labkit("grade", tmp_path, "--json").output)
-    assert (sheet["student"], sheet["email"], sheet["score"]) == ("Bea", "bea@example.org", 10)
+    assert (sheet["student"], sheet["email"], sheet["score"]) == (
+        "Bea",
+        "bea@example.org",
+        grade(built_lab).score,
+    )
 
 
 def test_grade_says_what_is_wrong_with_a_folder(labkit, tmp_path):

@@ -135,7 +135,9 @@ class TestATerminal:
 
 def documented():
     """The keys of each command's JSON, as the documentation lists them."""
-    rows = re.findall(r"^\| `(\w+)`[^|]*\| ([^|]*) \| ([^|]*) \|$", DOCUMENTED.read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([\w-]+)[^`|]*`[^|]*\| ([^|]*) \| ([^|]*) \|$", DOCUMENTED.read_text("utf-8"), re.MULTILINE
+    )
     return {name: (shape.startswith("a list"), set(re.findall(r"`(\w+)`", keys))) for name, shape, keys in rows}
 
 

@@ -131,7 +131,7 @@ def students(folder: Path, as_json: bool) -> None:
 @json_option
 @lab_options
 def hand_in(out: Path, name: str, student_id: str, email: str, as_json: bool, **at: Any) -> None:
-    """Write one file for the teacher, with all that shows what you did.
+    """Write one file for the teacher that shows what you did.
 
     Do it while the lab stands: before `labkit clean`, and before the embedded AWS is stopped.
     """
@@ -157,7 +157,7 @@ def grade(
     as_json: bool,
     **at: Any,
 ) -> None:
-    """Mark this lab, a class's labs, or a FOLDER of what was handed in, with reasons.
+    """Mark labs, or a FOLDER of what was handed in.
 
     In the folder may be files of `labkit hand-in`, and journals of labs in an account that the options name.
     """

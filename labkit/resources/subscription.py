@@ -154,7 +154,7 @@ class Subscription(Resource):
         arns = tuple(lab.arn("sns", name) for name in names)
         yield Right("MakeAndKeepTheTopic", "sns", "Subscribe ListSubscriptionsByTopic", arns)
         actions = "GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe"
-        yield Right("LookAtSubscriptions", "sns", actions, ("*",))
+        yield Right("ListAndLook", "sns", actions, ("*",))
 
 
 def _all(lab: Lab) -> list[Mapping[str, str]]:

@@ -99,4 +99,4 @@ class Topic(Resource):
             "CreateTopic DeleteTopic GetTopicAttributes TagResource ListTagsForResource Publish",
             tuple(lab.arn("sns", name) for name in names),
         )
-        yield Right("LookAtSubscriptions", "sns", "ListTopics", ("*",))
+        yield Right("ListAndLook", "sns", "ListTopics", ("*",))

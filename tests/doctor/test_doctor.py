@@ -32,6 +32,9 @@ def failing_checks(lab, key=None):
 AS_A_HOP = {"works": "works", "different": "works", "risky": "risky", "missing": "broken", "broken": "broken"}
 
 
+NEVER_MARKED = ("dead letters",)  # they are what comes of curiosity
+
+
 def check_that_all_agree(lab):
     """The same lines are printed, drawn, walked and counted, so that the judges can't disagree; returns the lines.
 
@@ -43,7 +46,8 @@ def check_that_all_agree(lab):
     assert_the_doctor_agrees(doctor(lab), lines)
     assert_the_map_agrees(labkit.survey(lab), failing)
     reasons = " ".join(labkit.grade(lab).reasons())
-    assert [line.subject for line in failing if not line.consequence and line.subject not in reasons] == []
+    counted = [line for line in failing if not line.consequence and line.hop not in NEVER_MARKED]
+    assert [line.subject for line in counted if line.subject not in reasons] == []
     return lines
 
 

@@ -53,7 +53,7 @@ def test_a_trigger_that_is_not_held_to_it_is_risky_and_enabling_it_fixes_that(ac
     assert [(line.found, line.verdict) for line in failures] == [("9", "risky")] * 3
     assert failures[0].call == "enable_trigger(lab, 'CreateThumbnail')"
     with pytest.raises(LabError, match="not held to the account's limit"):
-        send_burst(lab, sample_photo("HappyFace.jpg"), photos=1)
+        send_burst(lab, sample_photo("HappyFace.jpg"), photos=2)
     for branch in lab.branches:
         enable_trigger(lab, branch.name)
     assert most(account) == {3}
@@ -65,7 +65,7 @@ def test_an_account_with_too_little_for_all_triggers_gets_no_burst(account):
     lab = account.open()
     do_the_lab(lab)
     with pytest.raises(LabError, match="runs 4 functions at once, and 3 triggers start at least 2 each") as caught:
-        send_burst(lab, sample_photo("HappyFace.jpg"), photos=1)
+        send_burst(lab, sample_photo("HappyFace.jpg"), photos=2)
     assert "Service Quotas" in caught.value.hint()
     clean_up(lab)
 
