@@ -537,7 +537,7 @@ PHOTOS = (
     ),
     Fault("no such photo", "photo", "ingest/nowhere.jpg: a picture", lambda lab: "ingest/nowhere.jpg"),
     Fault("an empty photo", "photo", "ingest/empty.jpg: a picture", lambda lab: put(lab, "ingest/empty.jpg", b"")),
-    Fault("a corrupt photo", "invocations of CreateThumbnail", THERE.format(name="torn.jpg"), corrupt_photo),
+    Fault("a corrupt photo", "invocations of CreateThumbnail", "ingest/torn.jpg: a picture", corrupt_photo),
     Fault(
         "a photo that came before the notification",
         "result of CreateThumbnail",
