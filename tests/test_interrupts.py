@@ -232,6 +232,7 @@ class TestOtherCommands:
         while "Delete all of it?" not in said:
             said += os.read(clean.process.stdout.fileno(), 10_000).decode()
         clean.process.send_signal(signal.SIGINT)
+        clean.process.wait(60)  # what follows closes its input, and that is an answer of its own
         code, _, complained = clean.end()
         assert code == interrupts.INTERRUPTED
         assert complained == f"{TOLD}\n"
