@@ -45,7 +45,7 @@ class Judged(Checks):
 
     def pieces(self) -> Iterator[str | Columns]:
         """The same, marked."""
-        yield f"{MARKS[self.word]} {self.sentence()}"
+        yield f"{MARKS[self.word]} {self.sentence()}".replace("`", "")
 
     def _html(self) -> str:
         return f'<p><span aria-hidden="true">{MARKS[self.word]}</span> {html_prose(self.sentence())}</p>'

@@ -33,7 +33,7 @@ class Exercise(Result):
         return f"Exercise: {self.title}. {self.after}"
 
     def _text(self) -> str:
-        hints = [f"Hint {number}: {hint}".replace("`", "") for number, hint in enumerate(self.hints, 1)]
+        hints = [f"Hint {number}  {hint}".replace("`", "") for number, hint in enumerate(self.hints, 1)]
         return "\n".join([self.sentence(), *hints])
 
     def rows(self) -> Iterable[tuple[object, ...]]:

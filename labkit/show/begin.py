@@ -60,8 +60,8 @@ class Begun(Lab):
         return self.found.parts if self.found else ()
 
     def _text(self) -> str:
-        said = "; ".join(f"{title}: {state}" for title, state in self.ribbon())
-        return f"{super()._text()}\n{said}"
+        said = "\n".join(f"{title:<14}  {state}" for title, state in self.ribbon())
+        return f"{super()._text()}\n\n{said}"
 
     @property
     def map(self) -> LabMap:
@@ -129,7 +129,7 @@ class Begun(Lab):
         )
 
     def _html(self) -> str:
-        where = html_table(super().headers(), super().rows())
+        where = html_table(("step", "state"), self.ribbon()) + html_table(super().headers(), super().rows())
         return (
             f"<p>{html_prose(self.sentence())}</p>{self.strip()}"
             f"<details><summary>The whole map, and where it runs</summary>{self.map._html()}{where}</details>"

@@ -11,7 +11,7 @@ from pathlib import Path
 from labkit.exercises.score import Score, score
 from labkit.insight.survey import MADE, Survey
 from labkit.lab import PLACES_IN_WORDS, Lab
-from labkit.result import Result, counted, html_text
+from labkit.result import Result, counted, html_table, html_text
 from labkit.show.map import draw_as_it_stands, sheet
 from labkit.show.svg import LEADING, Pen, style, wrap, xml_text
 from labkit.steps.clean_up import Receipt
@@ -60,13 +60,14 @@ class Certificate(Result):
         return Path(path)
 
     def _text(self) -> str:
-        return f"[Picture: a certificate.]\n{super()._text()}"
+        return f"[Picture: A certificate.]\n{super()._text()}"
 
     def _html(self) -> str:
         image = base64.b64encode(self.svg.encode()).decode()
         return (
             f'<img class="dark-light" src="data:image/svg+xml;base64,{image}" style="max-width:100%;height:auto" '
             f'alt="{html_text("A certificate. " + self.sentence())}"><p>{html_text(self.sentence())}</p>'
+            f"<details><summary>The same as a table</summary>{html_table(self.headers(), self.rows())}</details>"
         )
 
 

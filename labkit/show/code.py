@@ -41,7 +41,7 @@ class Code(Result):
         return self.pieces_of_it
 
     def _text(self) -> str:
-        return "\n\n".join(f"# {name}\n{text}" for name, text in self.pieces_of_it)
+        return "\n\n".join(f"{name}\n{text}" for name, text in self.pieces_of_it)
 
     def _html(self) -> str:
         formatter = HtmlFormatter(nowrap=True, classprefix="labkit-")

@@ -58,7 +58,12 @@ def show_photo(photo: str | Path) -> Picture:
     turned = "" if orientation == 1 else f" Its EXIF orientation is {orientation}: {TURNS.get(orientation, 'unknown')}."
     small = pictures.lying(data, path.name, TALLEST)
     alt = f"The photo {path.name} as its pixels lie in the file{', not upright' if turned else ''}."
-    return Picture(said + turned, (Shown(pictures.as_jpeg(small, QUALITIES[0]), "image/jpeg", alt, small.width),))
+    shown = Shown(pictures.as_jpeg(small, QUALITIES[0]), "image/jpeg", alt, small.width)
+    columns, row = (
+        ("photo", "pixels", "bytes", "EXIF orientation"),
+        (path.name, f"{width} x {height}", f"{len(data):,}"),
+    )
+    return Picture(said + turned, (shown,), columns, ((*row, orientation),))
 
 
 def _scale(photos: Sequence[Photo]) -> float:

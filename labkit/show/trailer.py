@@ -56,9 +56,11 @@ class Trailer:
         shown = []
         for words, (width, height) in sizes:
             small = whole.resize((max(1, round(width * SCALE)), max(1, round(height * SCALE))))
-            words = f"{words}\n{width} x {height} pixels"
-            shown.append(Shown(pictures.as_jpeg(small), "image/jpeg", f"{path.name} {words}", small.width, words))
-        return Picture(f"{PURPOSE} In code: {CODE}", tuple(shown))
+            pixels = f"{width} x {height} pixels"
+            alt, caption = f"{path.name} {words}: {pixels}", f"{words}\n{pixels}"
+            shown.append(Shown(pictures.as_jpeg(small), "image/jpeg", alt, small.width, caption))
+        table = tuple((words, f"{width} x {height}") for words, (width, height) in sizes)
+        return Picture(f"{PURPOSE} In code: {CODE}", tuple(shown), ("what", "pixels"), table)
 
     @cached_property
     def widget(self) -> widgets.VBox:

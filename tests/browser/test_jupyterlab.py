@@ -61,18 +61,6 @@ def shows_itself(page, name, keep):
         assert table.locator("tbody tr").count() > 0
 
 
-@pytest.mark.parametrize("name", STORY)
-def test_the_first_action_is_on_the_first_screen(name, run_in_jupyterlab, keep):
-    page = run_in_jupyterlab(name)
-    page.set_viewport_size(SCREEN)
-    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
-    page.screenshot(path=keep(f"{name} first screen.png"))
-    # The first is folded, the second begins; the third is the first thing that one does.
-    place = page.locator(".jp-CodeCell").nth(2).locator(".jp-Cell-inputWrapper").bounding_box()
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    assert place["y"] + place["height"] <= SCREEN["height"]
-
-
 class TestControls:
     def control(self, page, code):
         """What stands below the cell whose code contains this."""
@@ -209,3 +197,16 @@ def test_the_last_notebook_shows_that_nothing_is_left(run_in_jupyterlab, lab, ke
     shows_itself(run_in_jupyterlab("07_clean_up"), "07_clean_up", keep)
     assert lab.client("lambda").list_functions()["Functions"] == []
     assert lab.client("s3").list_buckets()["Buckets"] == []
+
+
+# Last, since the last notebook takes the lab away.
+@pytest.mark.parametrize("name", STORY)
+def test_the_first_action_is_on_the_first_screen(name, run_in_jupyterlab, keep):
+    page = run_in_jupyterlab(name)
+    page.set_viewport_size(SCREEN)
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+    page.screenshot(path=keep(f"{name} first screen.png"))
+    # The first is folded, the second begins; the third is the first thing that one does.
+    place = page.locator(".jp-CodeCell").nth(2).locator(".jp-Cell-inputWrapper").bounding_box()
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    assert place["y"] + place["height"] <= SCREEN["height"]
