@@ -231,8 +231,14 @@ class TestOtherCommands:
         said = ""
         while "Delete all of it?" not in said:
             said += os.read(clean.process.stdout.fileno(), 10_000).decode()
-        clean.process.send_signal(signal.SIGINT)
-        clean.process.wait(60)  # what follows closes its input, and that is an answer of its own
+        # Python is deaf for a moment between showing a question and waiting for the answer: a person presses once more.
+        wait_until(
+            lambda: clean.ended() or clean.process.send_signal(signal.SIGINT),
+            what="the command to end",
+            seconds=60,
+            first_pause=2,
+            longest_pause=2,
+        )
         code, _, complained = clean.end()
         assert code == interrupts.INTERRUPTED
         assert complained == f"{TOLD}\n"
