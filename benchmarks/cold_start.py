@@ -112,7 +112,7 @@ def start(bootstrap: Path, task: Path, handler: str, photo: bytes, wants_result:
     }
     with tempfile.TemporaryDirectory() as tmp:
         begun = time.perf_counter()
-        command = [sys.executable, "-S", str(bootstrap), str(task), SITE_PACKAGES, tmp, handler]
+        command = [sys.executable, "-S", str(bootstrap), str(task), SITE_PACKAGES, tmp, handler, ""]  # no layers
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         if not surroundings.done.wait(30):
             raise SystemExit(f"{handler} did not come to its second event.")
