@@ -63,7 +63,7 @@ class _ServerProcess:
         from labkit.embedded_aws.runtime import pool
         from labkit.embedded_aws.runtime.bundled_packages import link_runtime
         from labkit.embedded_aws.runtime.reaper import Reaper
-        from labkit.embedded_aws.services import cloudwatch_clock, lambda_backend
+        from labkit.embedded_aws.services import cloudwatch_clock, lambda_backend, object_bodies
 
         services.install()
         self._dispatcher = Dispatcher(self._control)
@@ -79,6 +79,7 @@ class _ServerProcess:
         own.mkdir(mode=0o700)
         runtime = own / "runtime"
         link_runtime(runtime)
+        object_bodies.keep_in(own / "objects")
         self._reaper = Reaper(own)
         self._pool = pool.EnvironmentPool(own, runtime, self.server.url, self._reaper.watch, self._reaper.forget)
         pool.use(self._pool)
