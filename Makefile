@@ -3,6 +3,7 @@
 #   make notebooks   open JupyterLab in my-lab, a working copy that git leaves alone
 #   make test        the tests (under ten minutes);   make test-all   with browser, load and second emulator
 #   make site        the executed notebooks and the documents as a site, in _build/site
+#   make bench       what people wait for, as ratios, and what got worse by a fifth (a quarter of an hour)
 #   make package     wheel and sdist in dist/, their metadata checked
 #   make update      the newest versions into the locks, by which all of this is installed
 #   make lint        style and types;                 make clean      remove what can be made again
@@ -17,7 +18,7 @@ VENV_PYTHON = .venv/bin/python
 PIP = $(VENV_PYTHON) -m pip --disable-pip-version-check install --quiet
 PYTEST = $(VENV_PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: lab notebooks test test-slow test-browser test-all site package update lint format clean
+.PHONY: lab notebooks test test-slow test-browser test-all bench site package update lint format clean
 
 lab: .venv/ready
 	@$(VENV_PYTHON) -m labkit run
@@ -36,6 +37,10 @@ test-browser: .venv/ready-for-all
 	@$(PYTEST) -m slow tests/browser tests/real_account/test_whole_lab.py tests/run
 
 test-all: test test-slow
+
+# Against MiniStack, papermill and the floors in the same run; a quiet machine tells more.
+bench: .venv/ready
+	@$(VENV_PYTHON) benchmarks/bench.py
 
 # A run of the story, then one of what is beyond it; the site shows what they left.
 site: .venv/ready-for-all

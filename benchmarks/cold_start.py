@@ -138,57 +138,82 @@ def original_zip(folder: Path) -> Path:
     return path
 
 
+STARTS = {
+    "nothing": "a function that does nothing",
+    "boto3": "and has boto3 with an S3 client",
+    "lab": "the lab's zip",
+    "no pyc": "the same without .pyc",
+    "original": "the original, whole Pillow",
+}
+
+
+class Measured:
+    """Medians over the rounds, and how large the packages are."""
+
+    def __init__(self, rounds: int, other_bootstrap: Path | None = None) -> None:
+        """Start each kind in turn; the first turn warms up."""
+        bootstraps = dict.fromkeys(STARTS, BOOTSTRAP)
+        if other_bootstrap:
+            bootstraps["other"] = other_bootstrap
+        self.wall: dict[str, list[float]] = {what: [] for what in bootstraps}
+        self.cpu: dict[str, list[float]] = {what: [] for what in bootstraps}
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            photos = make_photos(folder, [ROOT / "labkit" / "samples" / "dandelions.jpg"], {"2 MP": (1632, 1224)})
+            photo = photos["dandelions", "2 MP", "baseline"].read_bytes()
+            self.packages = {function: build_package(function, Target.host(), cache=folder) for function in FUNCTIONS}
+            self.zips = self._unpack(folder)
+            for turn in range(rounds + 1):
+                for what, bootstrap in bootstraps.items():
+                    resizes = what not in ("nothing", "boto3")
+                    handler = "CreateWebImage.handler" if resizes else "app.handler"
+                    seconds = start(bootstrap, folder / what, handler, photo, resizes)
+                    if turn:
+                        self.wall[what].append(seconds[0])
+                        self.cpu[what].append(seconds[1])
+
+    def _unpack(self, folder: Path) -> dict[str, tuple[int, int]]:
+        """Lay out the code of each start; returns the bytes of the zips, packed and unpacked."""
+        zips = {"original": original_zip(folder), "lab": self.packages["CreateWebImage"].path}
+        for what, path in zips.items():
+            with ZipFile(path) as archive:
+                archive.extractall(folder / what)
+        shutil.copytree(folder / "lab", folder / "no pyc", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(folder / "lab", folder / "other")
+        for what, code in (("nothing", HANDLER), ("boto3", f'import boto3\nboto3.client("s3")\n{HANDLER}')):
+            (folder / what).mkdir()
+            (folder / what / "app.py").write_text(code)
+        unpacked = {what: sum(p.stat().st_size for p in (folder / what).rglob("*") if p.is_file()) for what in zips}
+        return {what: (path.stat().st_size, unpacked[what]) for what, path in zips.items()}
+
+    def share(self, what: str, of: str) -> float:
+        """How much CPU one start takes of another one's, the median over the rounds."""
+        return statistics.median(a / b for a, b in zip(self.cpu[what], self.cpu[of], strict=True))
+
+
+def ratios(rounds: int) -> dict[str, float]:
+    """What is held against what it was: CPU of a cold start against what boto3 with one client takes."""
+    return {"a cold start, CPU, against boto3 with a client": Measured(rounds).share("lab", of="boto3")}
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15, help="starts of each kind; the median counts")
     parser.add_argument("--bootstrap", type=Path, help="another bootstrap.py, to start the lab's zip by it as well")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        photos = make_photos(folder, [ROOT / "labkit" / "samples" / "dandelions.jpg"], {"2 MP": (1632, 1224)})
-        photo = photos["dandelions", "2 MP", "baseline"].read_bytes()
-        packages = {function: build_package(function, Target.host(), cache=folder) for function in FUNCTIONS}
-        zips = {"original": original_zip(folder), "lab": packages["CreateWebImage"].path}
-        for what, path in zips.items():
-            with ZipFile(path) as archive:
-                archive.extractall(folder / what)
-        shutil.copytree(folder / "lab", folder / "no pyc", ignore=shutil.ignore_patterns("__pycache__"))
-        for what, code in (("nothing", HANDLER), ("boto3", f'import boto3\nboto3.client("s3")\n{HANDLER}')):
-            (folder / what).mkdir()
-            (folder / what / "app.py").write_text(code)
-        starts = {
-            "nothing": "a function that does nothing",
-            "boto3": "and has boto3 with an S3 client",
-            "lab": "the lab's zip",
-            "no pyc": "the same without .pyc",
-            "original": "the original, whole Pillow",
-        }
-        bootstraps = dict.fromkeys(starts, BOOTSTRAP)
-        if options.bootstrap:
-            bootstraps["other"], starts["other"] = options.bootstrap, "the lab's zip by the other bootstrap"
-            shutil.copytree(folder / "lab", folder / "other")
-        wall: dict[str, list[float]] = {what: [] for what in starts}
-        cpu: dict[str, list[float]] = {what: [] for what in starts}
-        for turn in range(options.rounds + 1):
-            for what in starts:
-                resizes = what not in ("nothing", "boto3")
-                handler = "CreateWebImage.handler" if resizes else "app.handler"
-                seconds = start(bootstraps[what], folder / what, handler, photo, resizes)
-                if turn:  # the first turn warms up
-                    wall[what].append(seconds[0])
-                    cpu[what].append(seconds[1])
-        rows = []
-        for what, words in starts.items():
-            size = f"{zips[what].stat().st_size / 1e6:.2f} MB" if what in zips else ""
-            unpacked = sum(p.stat().st_size for p in (folder / what).rglob("*") if p.is_file()) if what in zips else 0
-            times = [f"{statistics.median(values[what]) * 1000:.0f} ms" for values in (wall, cpu)]
-            share = statistics.median(a / b for a, b in zip(cpu[what], cpu["original"], strict=True))
-            rows.append([words, *times, f"{share:.2f}", size, f"{unpacked / 1e6:.1f} MB" if unpacked else ""])
-        headers = ["from a new process to the first result", "wall", "CPU", "of the original's", "zip", "unzipped"]
-        print(text_table(headers, rows))
-        sizes = ", ".join(f"{function} {package.size / 1e6:.2f} MB" for function, package in packages.items())
-        print(f"\nZips for {Target.host()}: {sizes}")
+    found = Measured(options.rounds, options.bootstrap)
+    rows = []
+    for what in found.cpu:
+        packed, unpacked = found.zips.get(what, (0, 0))
+        times = [f"{statistics.median(values[what]) * 1000:.0f} ms" for values in (found.wall, found.cpu)]
+        sizes = [f"{size / 1e6:.{places}f} MB" if size else "" for size, places in ((packed, 2), (unpacked, 1))]
+        words = STARTS.get(what, "the lab's zip by the other bootstrap")
+        rows.append([words, *times, f"{found.share(what, of='original'):.2f}", *sizes])
+    headers = ["from a new process to the first result", "wall", "CPU", "of the original's", "zip", "unzipped"]
+    print(text_table(headers, rows))
+    sizes = ", ".join(f"{function} {package.size / 1e6:.2f} MB" for function, package in found.packages.items())
+    print(f"\nZips for {Target.host()}: {sizes}")
 
 
 if __name__ == "__main__":

@@ -258,6 +258,23 @@ def show_goals(names, photos, times, peaks, quality):
     print(text_table(["what", "goal", "measured", ""], rows))
 
 
+def ratios(rounds: int) -> dict[str, float]:
+    """What is held against what it was: CPU against the original's, on two real photos of 2 and 12 megapixels."""
+    sources = [ROOT / "labkit" / "samples" / name for name in ("dandelions.jpg", "friends.jpg")]
+    python = [sys.executable, str(HERE / "contestants.py")]
+    starts = {"lab": [*python, "lab", str(SHARED)], "original": [*python, "original"]}
+    with tempfile.TemporaryDirectory() as name:
+        photos = make_photos(Path(name), sources, {size: SIZES[size] for size in ("2 MP", "12 MP")})
+        times = measure_speed(starts, photos, rounds)
+    small = [key for key in photos if key[1] == "2 MP"]
+    return {
+        "three results, CPU, against the original": speed_ratio(times, list(photos), "lab", "original"),
+        "CreateWebImage of 2 MP, CPU, against the original": speed_ratio(
+            times, small, "lab", "original", ("CreateWebImage",)
+        ),
+    }
+
+
 def main() -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

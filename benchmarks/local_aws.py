@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -41,6 +41,7 @@ FUNCTIONS = ("CreateThumbnail", "CreateWebImage", "CreateMobileImage")
 FOLDERS = ("thumbnail/", "web/", "mobile/")
 # MiniStack pins botocore exactly; its functions need the boto3 that goes with it.
 MINISTACK = ("ministack==1.5.33", "boto3==1.43.106")
+MINISTACK_FOLDER = ROOT / "build" / "ministack"
 CORES = os.cpu_count() or 1
 ROWS = {
     "ready": "time to ready, s",
@@ -348,36 +349,60 @@ def table(results: dict[str, list[dict[str, float]]], floors: list[float]) -> st
     return "\n".join(lines)
 
 
+def compare(
+    wanted: Collection[str], rounds: int, photos: int, warm: int, ministack: Path
+) -> tuple[dict[str, list[dict[str, float]]], list[float]]:
+    """Each round of each server, and what the floor makes, in turn."""
+    target = Target.host()
+    zips = {package.function: package.path.read_bytes() for package in build_packages(target)}
+    pictures = [make_photo(number) for number in range(photos)]
+    servers: dict[str, Callable[[], Any]] = {}
+    if "labkit" in wanted:
+        servers["labkit"] = labkit_server
+    if "ministack" in wanted:
+        python = ministack_python(ministack)
+        servers["ministack"] = lambda: ministack_server(python)
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+    floors = []
+    for number in range(rounds):
+        for name, server in servers.items():
+            figures = measure(server, zips, target.runtime, pictures, warm)
+            results[name].append(figures)
+            rounded = {row: round(value, 3) for row, value in figures.items()}
+            print(f"round {number + 1}, {name}: {json.dumps(rounded)}", file=sys.stderr)
+        if "floor" in wanted:
+            floors.append(floor(pictures))
+            print(f"round {number + 1}, floor: {floors[-1]:.2f} images/s", file=sys.stderr)
+    return results, floors
+
+
+def ratios(rounds: int) -> dict[str, float]:
+    """What is held against what it was: each row against MiniStack's, and the floor against the burst."""
+    results, floors = compare(("labkit", "ministack", "floor"), rounds, 100, 50, MINISTACK_FOLDER)
+    of = {
+        row: [statistics.median(figures[row] for figures in results[name]) for name in ("labkit", "ministack")]
+        for row in ("ready", "provision", "warm", "cpu", "rss", "burst")
+    }
+    return {
+        "time to ready, against MiniStack": of["ready"][0] / of["ready"][1],
+        "everything made, against MiniStack": of["provision"][0] / of["provision"][1],
+        "upload to three results, warm, against MiniStack": of["warm"][0] / of["warm"][1],
+        "server CPU an image, against MiniStack": of["cpu"][0] / of["cpu"][1],
+        "memory of the server, against MiniStack": of["rss"][0] / of["rss"][1],
+        "a plain pool's images/s, against a burst's": statistics.median(floors) / of["burst"][0],
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ministack", type=Path, default=ROOT / "build" / "ministack", help="its environment")
+    parser.add_argument("--ministack", type=Path, default=MINISTACK_FOLDER, help="its environment")
     parser.add_argument("--only", default="labkit,ministack,floor", help="what to measure")
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--warm", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    wanted = options.only.split(",")
-    target = Target.host()
-    zips = {package.function: package.path.read_bytes() for package in build_packages(target)}
-    photos = [make_photo(number) for number in range(options.photos)]
-    servers: dict[str, Callable[[], Any]] = {}
-    if "labkit" in wanted:
-        servers["labkit"] = labkit_server
-    if "ministack" in wanted:
-        python = ministack_python(options.ministack)
-        servers["ministack"] = lambda: ministack_server(python)
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
-    floors = []
-    for number in range(options.rounds):
-        for name, server in servers.items():
-            figures = measure(server, zips, target.runtime, photos, options.warm)
-            results[name].append(figures)
-            rounded = {row: round(value, 3) for row, value in figures.items()}
-            print(f"round {number + 1}, {name}: {json.dumps(rounded)}", file=sys.stderr)
-        if "floor" in wanted:
-            floors.append(floor(photos))
-            print(f"round {number + 1}, floor: {floors[-1]:.2f} images/s", file=sys.stderr)
+    results, floors = compare(options.only.split(","), options.rounds, options.photos, options.warm, options.ministack)
     print(table(results, floors))
 
 

@@ -37,8 +37,8 @@ def measure(command: list[str], folder: Path) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+def rounds_of_both(rounds: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Wall clock and CPU of each round: the lab's run, and papermill with as many empty notebooks."""
     notebooks = len(list((PROJECT / "notebooks").glob("0*.ipynb")))
     lab: list[tuple[float, float]] = []
     empty: list[tuple[float, float]] = []
@@ -54,6 +54,25 @@ def main() -> None:
                 measure([sys.executable, "-m", "labkit", "run", "--out", str(folder / f"run-{number}")], PROJECT)
             )
             print(f"round {number + 1}: papermill {empty[-1][0]:.1f} s, labkit run {lab[-1][0]:.1f} s", flush=True)
+    return lab, empty
+
+
+def ratios(rounds: int) -> dict[str, float]:
+    """What is held against what it was: times what papermill needs for empty notebooks."""
+    lab, empty = rounds_of_both(rounds)
+    return {
+        f"a whole run, {what}, against empty notebooks": statistics.median(
+            run[index] / papermill[index] for run, papermill in zip(lab, empty, strict=True)
+        )
+        for index, what in enumerate(("wall clock", "CPU"))
+    }
+
+
+def main() -> None:
+    """Measure, print and judge."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    notebooks = len(list((PROJECT / "notebooks").glob("0*.ipynb")))
+    lab, empty = rounds_of_both(rounds)
     for what, index in (("wall clock", 0), ("CPU", 1)):
         papermill, run = (statistics.median(figures[index] for figures in both) for both in (empty, lab))
         print(f"{what}: {notebooks} empty notebooks {papermill:.1f} s, labkit run {run:.1f} s: {run / papermill:.2f} x")
