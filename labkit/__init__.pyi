@@ -37,7 +37,7 @@ from .show.quiz import predict, quiz
 from .show.scale import draw_burst, draw_cost_of_memory
 from .show.timeline import timeline
 from .show.trailer import play_trailer, trailer
-from .steps.alarms import create_alarms
+from .steps.alarms import check_alarms, create_alarms
 from .steps.catch_up import catch_up
 from .steps.clean_up import clean_up, inventory
 from .steps.code import change_code, try_code
@@ -96,6 +96,7 @@ __all__ = [
     "catch_up",
     "certificate",
     "change_code",
+    "check_alarms",
     "check_environment",
     "check_exercise",
     "check_functions",

@@ -45,7 +45,7 @@ def _all_checks(step: str | None, lab: Lab) -> list[Checks]:
 
     steps: dict[tuple[str, str], Callable[[], list[Checks]]] = {
         ("1", "topic"): lambda: [labkit.check_topic(lab)],
-        ("2", "queues"): lambda: [labkit.check_queues(lab)],
+        ("2", "queues"): lambda: [labkit.check_queues(lab), labkit.check_alarms(lab)],
         ("3", "notification"): lambda: [labkit.check_notification(lab)],
         ("4", "functions"): lambda: [labkit.check_functions(lab)],
         ("6", "results"): lambda: [labkit.check_results(lab, key) for key in uploaded_photos(lab)],

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from labkit.errors import aws_errors
 from labkit.lab import Lab
-from labkit.resources import AgeAlarm, DeadLetterAlarm
+from labkit.resources import AgeAlarm, DeadLetterAlarm, judge_settled
 from labkit.resources.alarm import UNAVAILABLE, AnyAlarm
-from labkit.result import Result, Table, counted
+from labkit.result import Checks, Result, Table, counted
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,12 @@ def _create(alarm: AnyAlarm, tell: str | None) -> Alarm:
     if found is not None or tell:
         alarm.put_right(found or alarm.read() or {}, tell)
     return Alarm(alarm.name, alarm.arn, watches, alarm.meaning, made)
+
+
+@aws_errors("checking the alarms")
+def check_alarms(lab: Lab) -> Checks:
+    """Look at each alarm: whether it is there, and watches what the lab makes it watch. Changes nothing.
+
+    Where there is no CloudWatch, each line says so, and none fails.
+    """
+    return Checks("alarms", judge_settled(lab, DeadLetterAlarm, AgeAlarm))

@@ -20,6 +20,7 @@ def failing_checks(lab, key=None):
     all_checks = [
         labkit.check_topic(lab),
         labkit.check_queues(lab),
+        labkit.check_alarms(lab),
         labkit.check_notification(lab),
         labkit.check_functions(lab),
     ]

@@ -163,6 +163,7 @@ def check_all(lab, key):
         labkit.check_environment(lab),
         labkit.check_topic(lab),
         labkit.check_queues(lab),
+        labkit.check_alarms(lab),
         labkit.check_notification(lab),
         labkit.check_functions(lab),
         labkit.check_results(lab, key),

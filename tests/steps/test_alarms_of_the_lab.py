@@ -31,7 +31,7 @@ def test_where_there_is_no_cloudwatch_the_lab_is_told_so_and_goes_on(without_clo
     assert made.sentence() == (
         "There are no alarms here: what answers has no CloudWatch (NotImplemented). The lab goes on without."
     )
-    checks = labkit.check_queues(lab)
+    checks = labkit.check_alarms(lab)
     assert not checks.failures()
     assert [check.found for check in checks.checks if "alarm" in check.subject] == ["no alarms here"] * 6
     assert "alarm" not in {kind for kind, _ in labkit.inventory(lab).things}
@@ -49,7 +49,7 @@ def test_they_tell_a_topic_and_keep_whom_they_told_before(lab):
         labkit.create_alarms(lab, tell=topic)
     found = DeadLetterAlarm.in_branch(lab, lab.branches[0]).read()
     assert (found["AlarmActions"], found["OKActions"], found["InsufficientDataActions"]) == (topics, topics, [])
-    assert not labkit.check_queues(lab).failures()
+    assert not labkit.check_alarms(lab).failures()
     for topic in topics:
         sns.delete_topic(TopicArn=topic)
 
@@ -64,7 +64,7 @@ def test_an_alarm_that_rings_is_told_on_the_map_and_breaks_no_check(lab):
     assert "dead-letter alarm: ALARM" in drawn.svg
     assert "in ALARM" in drawn.svg
     assert "ALARM: a try" in str(drawn)
-    assert not labkit.check_queues(lab).failures()
+    assert not labkit.check_alarms(lab).failures()
 
 
 def test_the_dashboard_names_the_labs_metrics_and_alarms(lab):
@@ -77,3 +77,15 @@ def test_the_dashboard_names_the_labs_metrics_and_alarms(lab):
         "AWS/Lambda", "Invocations", "FunctionName", lab.branches[0].function_name,
     ]  # fmt: skip
     assert len(alarms["properties"]["alarms"]) == 6
+
+
+def test_a_lab_without_alarms_has_good_queues_all_the_same(lab):
+    labkit.create_topic(lab)
+    labkit.create_queues(lab)
+    labkit.subscribe_queues(lab)
+    assert labkit.check_queues(lab).passed
+    checks = labkit.check_alarms(lab)
+    assert [check.found for check in checks.failures()] == ["nothing of that name"] * 6
+    assert "catch_up(lab, to=2)" in checks.failures()[0].hint
+    labkit.create_alarms(lab)
+    assert labkit.check_alarms(lab).passed

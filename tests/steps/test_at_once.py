@@ -8,6 +8,7 @@ import pytest
 
 from labkit import (
     add_trigger,
+    check_alarms,
     check_functions,
     check_notification,
     check_queues,
@@ -66,7 +67,7 @@ def one_round(at_once, workspace, prefix):
     """All make the whole pipeline, then all delete it; nothing is made twice, nothing is left."""
     at_once("catch up", prefix)
     lab = open_lab("local", prefix=prefix, workspace=workspace)
-    for check in (check_topic, check_queues, check_notification, check_functions):
+    for check in (check_topic, check_queues, check_alarms, check_notification, check_functions):
         assert check(lab).failures() == ()
     mappings = lab.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert len([one for one in mappings if f":{prefix}" in one["FunctionArn"]]) == 3

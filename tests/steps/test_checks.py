@@ -60,6 +60,7 @@ def all_checks(lab):
     return (
         labkit.check_topic(lab),
         labkit.check_queues(lab),
+        labkit.check_alarms(lab),
         labkit.check_notification(lab),
         labkit.check_functions(lab),
         labkit.check_results(lab, KEY),

@@ -415,6 +415,7 @@ def test_every_check_passes_on_what_the_steps_made(built_lab):
         labkit.check_environment,
         labkit.check_topic,
         labkit.check_queues,
+        labkit.check_alarms,
         labkit.check_notification,
         labkit.check_functions,
     ):
@@ -426,6 +427,7 @@ def test_every_check_fails_on_nothing_and_says_how_to_begin(lab):
     for check, step in (
         (labkit.check_topic, 1),
         (labkit.check_queues, 2),
+        (labkit.check_alarms, 2),
         (labkit.check_notification, 3),
         (labkit.check_functions, 4),
     ):
