@@ -17,10 +17,10 @@ from labkit.run.runner import find_notebooks, run_lab
 from labkit.steps.environment import check_environment
 from labkit.workbook import notebooks_of
 
-# Measured with real students' kernels on a JupyterHub, docs/class-server.md has the figures.
-MB_A_STUDENT = 520
-STUDENTS_A_CORE = 4
-DISK_MB_A_STUDENT = 200  # the embedded AWS's records, executed notebooks, photos
+# docs/class-server.md has the figures, and says which are measured and which are not.
+MB_A_STUDENT = 520  # measured: eight at once on a real JupyterHub, all that each of them starts
+STUDENTS_A_CORE = 4  # measured: eight at once on two cores; how many more would do is an estimate
+DISK_MB_A_STUDENT = 200  # an estimate: the embedded AWS's records, executed notebooks, photos
 MB = 2**20
 LOOPBACK = "127.0.0.1"
 
