@@ -143,7 +143,7 @@ def test_a_login_without_the_part_that_it_needs_names_the_extra(account, profile
     profile("login_session = arn:aws:iam::123456789012:user/ann")
     told = refused(account)
     assert "additional dependency" in told.message
-    assert "pip install 'serverless-image-processing-lab[login]'" in told.hint()
+    assert "`.venv/bin/pip install 'boto3[crt]'`" in told.hint()
 
 
 def test_a_login_that_has_ended_says_what_to_type(account, profile, monkeypatch):
