@@ -106,8 +106,8 @@ BOTO3_ERRORS = (
     (
         "no-credentials",
         "boto3 lacks a part that this way to sign in needs",
-        "Type `pip install 'boto3[crt]'` in the lab's environment (in a checkout: `.venv/bin/pip install 'boto3[crt]'`), "
-        "then restart the kernel.",
+        "Type `pip install 'boto3[crt]'` in the lab's environment (in a checkout: "
+        "`.venv/bin/pip install 'boto3[crt]'`), then restart the kernel.",
         "MissingDependencyException",
     ),
     (
