@@ -318,7 +318,7 @@ class Bucket(Resource):
         yield Right("UseTheBucket", "s3", "ListBucket ListBucketVersions ListBucketMultipartUploads", (bucket,))
         if lab.definition.bucket is None:
             yield Right(
-                "MakeAndKeepTheBucket",
+                "UseTheBucket",
                 "s3",
                 "CreateBucket DeleteBucket TagResource GetBucketTagging PutBucketTagging GetBucketPublicAccessBlock "
                 "PutBucketPublicAccessBlock GetEncryptionConfiguration PutEncryptionConfiguration GetBucketPolicy "

@@ -253,7 +253,7 @@ class Queue(AnyQueue):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         """Make them, look after them, take messages out and put them back."""
         yield Right(
-            "MakeAndKeepTheQueues",
+            "MakeAndKeepQueues",
             "sqs",
             "CreateQueue DeleteQueue GetQueueUrl GetQueueAttributes TagQueue ListQueueTags ReceiveMessage "
             "DeleteMessage SendMessage",

@@ -260,10 +260,10 @@ class Trigger(Resource):
         functions = [branch.function_arn for branch in lab.branches]
         only_these = {"ArnLike": {"lambda:FunctionArn": functions}}
         mappings = (lab.arn("lambda", "event-source-mapping:*"),)
-        yield Right("TieQueuesToTheFunctions", "lambda", "CreateEventSourceMapping", ("*",), only_these)
+        yield Right("TieQueuesToFunctions", "lambda", "CreateEventSourceMapping", ("*",), only_these)
         keep = "UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
-        yield Right("KeepTheTriggers", "lambda", keep, mappings, only_these)
-        yield Right("TagTheTriggers", "lambda", "TagResource ListTags", mappings)
+        yield Right("KeepTriggers", "lambda", keep, mappings, only_these)
+        yield Right("TagTriggers", "lambda", "TagResource ListTags", mappings)
         yield Right("ListAndLook", "lambda", "ListEventSourceMappings", ("*",))
         yield Right("ListAndLook", "lambda", "GetAccountSettings", ("*",))
 

@@ -181,6 +181,8 @@ def _alarm(_caller: Identity, operation: Operation) -> list[str]:
     names = operation.get("AlarmNames") or [operation.get("AlarmName")]
     if operation.get("DashboardName"):
         return [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{operation.get('DashboardName')}"]
+    if operation.name in ("DescribeAlarms", "DescribeAlarmHistory") and not any(names):
+        names = ["*"]
     alarms = [f"arn:aws:cloudwatch:{operation.region}:{ACCOUNT}:alarm:{name}" for name in names if name]
     return alarms or [str(operation.get("ResourceARN") or "*")]
 
