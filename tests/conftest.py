@@ -1,8 +1,10 @@
 """What tests share: an embedded AWS for the session, and a lab of its own for each test."""
 
+import functools
 import itertools
 import os
 
+import botocore.session
 import pytest
 
 from labkit import catch_up, clean_up, embedded_aws, open_lab
@@ -17,6 +19,14 @@ def no_ambient_settings():
     ours = ("AWS_", "LABKIT_", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
     for name in [name for name in os.environ if name.startswith(ours) and "TEST" not in name]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_reading_of_awss_descriptions():
+    """Each session of boto3 reads AWS's descriptions of its services anew: hundreds of sessions share them here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("botocore.session.create_loader", functools.lru_cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

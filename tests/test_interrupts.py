@@ -186,6 +186,7 @@ class TestARun:
         assert not (tmp_path / "out" / "workspace").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_nohup_started_outlives_its_terminal(tmp_path, temporary):
     command = ["nohup", sys.executable, "-m", "labkit", "run", FINE, "--out", "out"]
     (tmp_path / "signs").mkdir()
@@ -215,8 +216,8 @@ class TestOtherCommands:
             (["status"], "labkit.lab:<module>"),
             slow(["check"], "labkit.lab:open_lab"),
             slow(["check"], "labkit.embedded_aws.launcher:_launch"),
-            (["students", "for-class"], "labkit.students:make_student_notebooks"),
-            (["build", "--here", "--out", "zips"], "labkit.packages.build:build_packages"),
+            slow(["students", "for-class"], "labkit.students:make_student_notebooks"),
+            slow(["build", "--here", "--out", "zips"], "labkit.packages.build:build_packages"),
             (["stop"], "labkit.embedded_aws.launcher:stop"),
         ],
     )
@@ -350,7 +351,7 @@ class TestAKilledRun:
         assert (precious / ".labkit" / "run").exists()
         assert after.left() == [str(temporary / "labkit-run-link")]
 
-    @pytest.mark.parametrize("mark", ["", "labkit-run-ha"])
+    @pytest.mark.parametrize("mark", [slow(""), slow("labkit-run-ha")])
     def test_a_workspace_whose_mark_was_only_begun_is_removed_too(self, command, temporary, tmp_path, mark):
         begun = tmp_path / "out" / "workspace"
         (begun / ".labkit").mkdir(parents=True)
@@ -362,6 +363,7 @@ class TestAKilledRun:
         assert after.left() == []
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.slow
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
     def test_what_is_someone_elses_stays(self, command, temporary, tmp_path):
         theirs = temporary / "labkit-run-theirs"

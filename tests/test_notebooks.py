@@ -51,6 +51,7 @@ def test_each_notebook_beyond_runs_alone(run, path):
     assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
 
 
+@pytest.mark.slow
 def test_the_notebooks_run_backwards_on_what_is_there_already(run):
     """The first one run, the last but one of the story, makes everything; all others find it made."""
     outcome = run([path for path in reversed(STORY) if "clean_up" not in path.stem], "backwards-")

@@ -39,6 +39,9 @@ def aws_files(monkeypatch, tmp_path):
     return config
 
 
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Account:
     """A whole account inside this process, reached by the same addresses as the real ones, with a stranger's things."""
 
@@ -73,8 +76,7 @@ def account(aws_files, monkeypatch, tmp_path):
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     monkeypatch.setattr(S3Backend, "create_bucket", _create_bucket_with_tags)
     monkeypatch.setattr("labkit.journal.os.fsync", lambda _: None)  # no need to wait for the disk here
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: key)  # moto makes one for each subscription
+    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: KEY)  # moto makes one for each subscription
     with mock_aws(config={"lambda": {"use_docker": False}}):
         account = Account(tmp_path)
         monkeypatch.setattr(BotocoreStubber, "process_request", _with_account_settings(account))

@@ -135,7 +135,7 @@ def changing(calls):
 def test_a_crash_here_and_there_leaves_nothing_behind(account, crash, what, things, reopen):
     options = things(account)
     # A prime step, so that all kinds of calls have their turn; all of them have it in the slow tests.
-    points = changing(calls_of(account, crash, what, options))[::17]
+    points = changing(calls_of(account, crash, what, options))[::37]
     assert crashes(account, crash, what, options, points, reopen) == []
 
 

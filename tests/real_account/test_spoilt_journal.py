@@ -1,5 +1,6 @@
 """A journal with lines that cannot be read shuts no command: it is told, and clean-up leaves nothing all the same."""
 
+import itertools
 import json
 
 import pytest
@@ -40,11 +41,17 @@ def spoil_all_but_the_opening(lines):
     return [lines[0], *[b"5"] * (len(lines) - 1)], f"it says nothing that a lab does, and {len(lines) - 2} more lines"
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_the_opening, spoil_the_definition, spoil_every_second_line, spoil_all_but_the_opening]
-)
-@pytest.mark.parametrize("things", OPTIONS)
-def test_it_is_told_and_clean_up_leaves_nothing(account, things, spoil):
+WAYS = (spoil_the_opening, spoil_the_definition, spoil_every_second_line, spoil_all_but_the_opening)
+
+
+def in_turn(ways, options):
+    """Each way with the options whose turn it is; the other pairs are for `make test-all`."""
+    for (turn, way), (number, things) in itertools.product(enumerate(ways), enumerate(options)):
+        yield pytest.param(way, things, marks=() if number == turn % len(options) else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("spoil", "things"), [*in_turn(WAYS, OPTIONS)])
+def test_it_is_told_and_clean_up_leaves_nothing(account, spoil, things):
     before, lab = account.contents(), account.open(**OPTIONS[things](account))
     do_the_lab(lab)
     lines, said = spoil(lab.journal.path.read_bytes().splitlines())
