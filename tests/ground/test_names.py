@@ -13,7 +13,7 @@ import pytest
 import labkit
 
 PROJECT = Path(__file__).parents[2]
-HEAVY = {"boto3", "botocore", "PIL", "matplotlib", "numpy", "ipywidgets", "IPython", "moto", "tqdm"}
+HEAVY = {"boto3", "botocore", "PIL", "matplotlib", "numpy", "ipywidgets", "IPython", "moto", "rich"}
 
 
 def python(code: str) -> str:
