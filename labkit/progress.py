@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from html import escape
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from labkit.terminal import printable
 
 if TYPE_CHECKING:
-    from rich.live import Live
     from rich.table import Table
 
 HEADLESS = "LABKIT_HEADLESS"  # set by the runner: an executed copy of a notebook needs no bars, and no buttons
@@ -20,7 +20,6 @@ COUNTED = "{what}: {done} of {total}"
 WAITING = "{what} ({done} s; gives up at {total} s)"
 SHOW_AFTER_S = 1.0  # what is over sooner needs no bar
 BAR_WIDTH = 20  # columns
-NOTEBOOK_WIDTH = 80  # columns: as many as fit beside a sidebar
 
 Item = TypeVar("Item")
 
@@ -54,12 +53,24 @@ class Bar:
         self.close()
 
 
+class Face(Protocol):
+    """What shows bars somewhere, from when it is made until it is stopped."""
+
+    def refresh(self) -> None:
+        """Show them as they are now."""
+        ...
+
+    def stop(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
 class Board:
     """All bars of this process, one below the other: of steps, of what a step waits for."""
 
     def __init__(self) -> None:
         self._bars: list[Bar] = []
-        self._live: Live | None = None
+        self._face: Face | None = None
         self._lock = threading.RLock()
 
     def add(self, bar: Bar) -> None:
@@ -82,12 +93,10 @@ class Board:
             if not self._bars:
                 self._take_down()
                 return
-            if self._live is None and (live := _live(self.drawn)):
-                self._live = live
-                live.start()
-                live.console.show_cursor()  # which it hides; an interrupt could come before it is shown again
-            if self._live is not None:
-                self._live.refresh()
+            if self._face is None:
+                self._face = _face(self)
+            if self._face is not None:
+                self._face.refresh()
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -99,7 +108,7 @@ class Board:
             finally:
                 self.refresh()
 
-    def drawn(self) -> Table:
+    def as_table(self) -> Table:
         """The bars in rows, each with its sentence, which folds."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -107,36 +116,67 @@ class Board:
 
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_column(overflow="fold")
-        table.add_column(width=BAR_WIDTH)
+        table.add_column(min_width=BAR_WIDTH)
         for bar in self._bars:
             drawn = ProgressBar(bar.total or 1, bar.done, BAR_WIDTH, complete_style="cyan", finished_style="cyan")
             table.add_row(Text(bar.sentence), drawn)
         return table
 
+    def as_html(self) -> str:
+        """The bars as a browser draws them, each before its sentence."""
+        drawn = []
+        for bar in self._bars:
+            words = escape(bar.sentence)
+            shape = f'<progress max="{bar.total or 1}" value="{bar.done}" aria-label="{words}"></progress>'
+            drawn.append(f"<div>{shape} {words}</div>")
+        return "".join(drawn)
+
     def _take_down(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        face, self._face = self._face, None
+        if face is not None:
+            face.stop()
 
 
-def _live(drawn: Callable[[], Table]) -> Live | None:
+class InNotebook:
+    """One widget, which can be taken out of a page again."""
+
+    def __init__(self, board: Board) -> None:
+        from IPython.display import display
+        from ipywidgets import HTML  # type: ignore[import-untyped]
+
+        self._board, self._widget = board, HTML(board.as_html())
+        display(self._widget)  # type: ignore[no-untyped-call]
+
+    def refresh(self) -> None:
+        """Show the bars as they are now."""
+        self._widget.value = self._board.as_html()
+
+    def stop(self) -> None:
+        """Close it: a page takes it out."""
+        self._widget.close()
+
+
+def _face(board: Board) -> Face | None:
     """What can show bars here, and take them away again; a pipe, a file and a teletype cannot."""
     from rich.console import Console  # only now: many a command is over before there is anything to show
     from rich.live import Live
 
     console = Console(stderr=True, force_terminal=sys.stderr is not None and sys.stderr.isatty(), highlight=False)
     if console.is_jupyter:
-        console.width = NOTEBOOK_WIDTH
-    elif not console.is_terminal or console.is_dumb_terminal:
+        return InNotebook(board)
+    if not console.is_terminal or console.is_dumb_terminal:
         return None
-    return Live(
+    live = Live(
         console=console,
-        get_renderable=drawn,
+        get_renderable=board.as_table,
         transient=True,
-        auto_refresh=False,  # in a notebook a thread that draws would catch what a cell prints meanwhile
+        auto_refresh=False,
         redirect_stdout=False,
         redirect_stderr=False,
     )
+    live.start()
+    console.show_cursor()  # which it hides; an interrupt could come before it is shown again
+    return live
 
 
 BOARD = Board()

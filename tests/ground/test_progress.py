@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from labkit.errors import WaitedTooLong, WaitInterrupted
-from labkit.progress import BOARD, HEADLESS, Bar, WaitingBar, progress, stages
+from labkit.progress import BOARD, HEADLESS, WAITING, Bar, InNotebook, WaitingBar, progress, stages
 from labkit.waiting import wait_until
 
 EMPTIED = re.compile(r"\x1b\[2K(\x1b\[\?25h)?\r?$")  # the line in which the bar stood
@@ -103,7 +103,7 @@ def test_an_interrupted_wait_ends_in_a_sentence_and_stays_an_interrupt():
     assert caught.value._render_traceback_() == [
         "Interrupted after 6 s of waiting for the results. So far: 2 of 3 are here. What was begun goes on in AWS."
     ]
-    assert BOARD.drawn().row_count == 0
+    assert BOARD.as_table().row_count == 0
 
 
 def test_the_bar_goes_away_even_if_the_wait_was_in_vain(terminal):
@@ -112,7 +112,7 @@ def test_the_bar_goes_away_even_if_the_wait_was_in_vain(terminal):
     with pytest.raises(WaitedTooLong):
         wait_until(lambda: None, what="nothing", seconds=5, clock=lambda: next(now), sleep=lambda _: None)
     assert EMPTIED.search(terminal.sent())
-    assert BOARD.drawn().row_count == 0
+    assert BOARD.as_table().row_count == 0
 
 
 def test_stages_show_nothing_until_one_begins(terminal):
@@ -129,7 +129,7 @@ def test_stages_are_told_as_they_begin_and_their_bar_goes_away(terminal):
         assert "Fetching ..." in words(terminal.sent())
         begin("Building ...")
         assert "Building ..." in words(terminal.sent())
-    assert BOARD.drawn().row_count == 0
+    assert BOARD.as_table().row_count == 0
 
 
 def test_what_a_step_waits_for_stands_below_the_steps(terminal):
@@ -188,3 +188,28 @@ def test_it_has_colours_where_they_are_wanted(terminal, monkeypatch, unwanted, c
     monkeypatch.setenv("NO_COLOR", unwanted)
     list(progress([1], what="one"))
     assert bool(COLOUR.search(terminal.sent())) is coloured
+
+
+class TestANotebook:
+    @pytest.fixture
+    def page(self, monkeypatch):
+        """What a page is told to show: in a kernel the bars are one widget."""
+        shown = []
+        monkeypatch.setattr("labkit.progress._face", InNotebook)
+        monkeypatch.setattr("IPython.display.display", shown.append)
+        return shown
+
+    def test_has_the_bars_as_its_browser_draws_them(self, page):
+        with Bar("steps", 4) as bar:
+            (widget,) = page
+            bar.move(3)
+            with Bar("web/<b>.jpg is missing", 120, WAITING):
+                assert widget.value == (
+                    '<div><progress max="4" value="3" aria-label="steps: 3 of 4"></progress> steps: 3 of 4</div>'
+                    '<div><progress max="120" value="0" aria-label="{0}"></progress> {0}</div>'
+                ).format("web/&lt;b&gt;.jpg is missing (0 s; gives up at 120 s)")
+        assert page == [widget]
+
+    def test_is_left_as_it_was(self, page):
+        list(progress([1, 2], what="letters"))
+        assert page[0].comm is None  # closed: a page takes it out
