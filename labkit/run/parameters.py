@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import labkit
 from labkit.errors import LabError
 
 PARAMETERS_TAG = "parameters"  # papermill's: the values of a run are put after the cell that bears it
@@ -63,6 +64,19 @@ def cells_of(path: Path) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _not_a_notebook(path, error) from error
     return cells
+
+
+def names_imported(path: Path) -> list[str]:
+    """The public names of labkit that the cells of a notebook import. Raises LabError if it is not one."""
+    found: set[str] = set()
+    for cell in cells_of(path):
+        try:
+            tree = ast.parse("".join(cell["source"]) if cell["cell_type"] == "code" else "")
+        except NOT_READ:  # a magic, or what will fail when it is run
+            continue
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "labkit"]
+        found |= {alias.name for node in imports for alias in node.names}
+    return sorted(found.intersection(labkit.__all__))
 
 
 def _not_a_notebook(path: Path, error: Exception) -> LabError:

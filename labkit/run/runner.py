@@ -114,12 +114,12 @@ def run_notebooks(
     folder.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now().astimezone(), time.monotonic()
     done: list[NotebookRun] = []
-    folders, variables = [path.parent for path in paths], {**os.environ, **(environment or {})}
+    variables = {**os.environ, **(environment or {})}
     interrupted = False
     try:
         with (
             own_folder() if own is None else nullcontext(own) as place,
-            kernels_for(folders, variables, place, folder / "kernels.log") as kernels,
+            kernels_for(paths, variables, place, folder / "kernels.log") as kernels,
             Bar("starting", sum(lengths), "{what} ({done} of {total} cells)") as bar,
         ):
             # Imported only now: papermill takes a second, in which the first kernel starts.

@@ -57,6 +57,14 @@ def test_using_a_name_imports_what_it_needs_and_not_what_others_need():
     assert {"matplotlib", "ipywidgets", "labkit.show"}.isdisjoint(loaded)
 
 
+def test_matplotlib_comes_with_plots_and_with_nothing_else():
+    plots = {"draw_burst", "draw_cost_of_memory", "draw_dashboard", "monitor", "timeline"}
+    code = "import sys, labkit\nfor name in {}: getattr(labkit, name)\nprint('matplotlib' in sys.modules)"
+    assert python(code.format(sorted(set(labkit.__all__) - plots))) == "False\n"
+    for name in plots:
+        assert python(code.format([name])) == "True\n"
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert labkit.__version__ == version("serverless-image-processing-lab")
 
