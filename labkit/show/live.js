@@ -7,6 +7,7 @@ const STEP_MS = 900; // from hop to hop where motion is unwelcome
 const SLOWER = [1, 2, 5, 10, 20, 50, 100, 200];
 const LITTLE = 34; // px: the longer side of a picture on the map
 const ENOUGH = 0.88; // of the width of a form of the map: with less, another form is shown, and no smaller letters
+const WIDEST_OF_A_TELEPHONE = "440px"; // as on other pages (labkit/show/forms.py)
 const MOST_DOTS = 12; // of one look
 const STYLE = `
 :host{display:block;color-scheme:var(--scheme);--ink:#1b2733;--soft:#4a5662;--line:#5b6770;--sheet:#fff;--card:#f5f7f9;
@@ -214,6 +215,7 @@ function render({ model, el }) {
     sheet.textContent = styles[theme] + STYLE;
     const width = el.clientWidth || 960;
     form = forms.find((one) => width >= one.width * ENOUGH) ?? forms[forms.length - 1];
+    map.style.maxWidth = form === forms[forms.length - 1] ? WIDEST_OF_A_TELEPHONE : "";
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", `0 0 ${form.width} ${form.height}`);
     svg.setAttribute("role", "img");
