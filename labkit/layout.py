@@ -33,6 +33,7 @@ HANGING = re.compile(r" {2}(?:where:|AWS said:|try:) +|\d\d:\d\d:\d\d\.\d+ +| *"
 # After these a word that is longer than its line may break: in an ARN, a key or an address.
 JOINTS = re.compile(r"[^-/:,._=&?]*[-/:,._=&?]*")
 SHORT = 30  # characters of a heading and its cell that share a line with others
+NOTHING = ("", "-")  # what a cell says that has nothing to say
 TALLEST = 8  # lines of one cell; a table whose cells are taller reads better row by row
 
 
@@ -96,11 +97,13 @@ def _columns(columns: Columns, width: int) -> Iterator[Padding | Text]:
         table = _table(columns, widths) if columns.headers else _list(columns.rows, room)
         yield Padding(table, (0, 0, 0, columns.indent), expand=False)
         return
-    for number, row in enumerate(columns.rows):
-        if number:
+    # Row by row, what belongs to a heading stands at the same place in all of them.
+    records = [list(_record(columns.headers, row)) for row in columns.rows]
+    left = min(max((cell_len(name) for record in records for name, _ in record), default=0), room // 2)
+    for number, (row, record) in enumerate(zip(columns.rows, records, strict=True)):
+        if number and row[0]:  # else it goes on with what is above
             yield Text()
-        told = [(heading, cell) for heading, cell in zip(columns.headers, row, strict=True) if cell]
-        yield Padding(_list(list(_record(told)), room), (0, 0, 0, columns.indent), expand=False)
+        yield Padding(_list(record, room, left), (0, 0, 0, columns.indent), expand=False)
 
 
 def _widths(columns: Columns, room: int) -> list[int]:
@@ -127,9 +130,9 @@ def _table(columns: Columns, widths: Sequence[int]) -> Table:
     return table
 
 
-def _list(rows: Sequence[Sequence[str]], room: int) -> Table:
+def _list(rows: Sequence[Sequence[str]], room: int, left: int = 0) -> Table:
     """Names at the left, which stay whole if they leave room, and what they name, which folds."""
-    left = min(max((cell_len(name) for name, _ in rows), default=0), room // 2)
+    left = left or min(max((cell_len(name) for name, _ in rows), default=0), room // 2)
     table = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
     table.add_column(overflow="fold", width=left)
     table.add_column(overflow="fold")
@@ -138,11 +141,16 @@ def _list(rows: Sequence[Sequence[str]], room: int) -> Table:
     return table
 
 
-def _record(told: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """One row as a list: what it is about, and below it each heading with its cell; short ones share the last lines."""
-    yield told[0]
-    short = [f"{heading}: {cell}" for heading, cell in told[1:] if len(heading) + len(cell) <= SHORT]
-    for heading, cell in told[1:]:
+def _record(headers: Sequence[str], row: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """One row as a list: what it is about, and below it each heading with its cell; short ones share the last lines.
+
+    Where there is nothing, nothing is said.
+    """
+    if row[0]:
+        yield headers[0], row[0]
+    told = [(heading, cell) for heading, cell in zip(headers[1:], row[1:], strict=True) if cell not in NOTHING]
+    short = [f"{heading}: {cell}" for heading, cell in told if len(heading) + len(cell) <= SHORT]
+    for heading, cell in told:
         if len(heading) + len(cell) > SHORT:
             yield " " * GAP + heading, cell
     if short:

@@ -52,3 +52,27 @@ def test_a_word_without_joints_is_folded_and_nothing_of_it_is_lost():
 def test_a_command_that_is_broken_keeps_its_colour():
     said = lay_out([f"Try `labkit trace {KEY}`."], 40, colours=True)
     assert [line for line in said.splitlines()[1:] if not line.startswith("\x1b[36m")] == []
+
+
+WHY = "the queue's policy does not allow the topic to send to it"
+
+
+def test_a_table_without_room_is_shown_row_by_row_with_all_cells_at_one_place():
+    rows = [
+        ["a", "works", "-", "short"],
+        ["a longer name", "broken", WHY, ""],
+        ["", "", "another reason, as long as that", ""],
+    ]
+    assert lines_of(Columns.of(["hop", "state", "why", "note"], rows), 30) == [
+        "hop    a",
+        "       state: works, note:",
+        "       short",
+        "",
+        "hop    a longer name",
+        "  why  the queue's policy does",
+        "       not allow the topic to",
+        "       send to it",
+        "       state: broken",
+        "  why  another reason, as long",
+        "       as that",
+    ]
