@@ -72,6 +72,7 @@ function draw(parent, tag, attributes, text) {
 
 const ms = (value) => `${Math.round(value).toLocaleString("en")} ms`;
 const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+const refusal = ({ name, said }) => (said.includes(name) ? `Not uploaded: ${said}` : `${name} is not uploaded. ${said}`);
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function pageTheme() {
@@ -267,12 +268,12 @@ function render({ model, el }) {
       if (depth.dead) frameOf(`dead-letter queue ${branch}`, "wrong");
     }
     for (const fact of latest.values()) frameOf(fact.part, fact.bad ? "wrong" : "reached");
-    for (const fact of latest.values()) pill(fact);
     for (const branch of Object.keys(model.get("seen").results ?? {})) {
       const report = latest.get(`logs ${branch}`);
       write(`logs ${branch}`, report ? [report.short] : null, false);
     }
     pictures(done);
+    for (const fact of latest.values()) pill(fact);
     time.max = end();
     time.value = now;
     const last = done[done.length - 1];
@@ -528,12 +529,12 @@ function render({ model, el }) {
         const { advice } = file;
         const buttons = advice ? [make("button", { text: advice.label, "data-of": file.id, onclick: advice.name ? () => pressed("advice") : another })] : [];
         const away = make("button", { text: "leave it", "aria-label": `Leave ${file.name}`, onclick: () => pressed("read") });
-        return make("li", {}, make("div", { cls: "bad", text: `${file.name} did not go in. ${file.said}` }), make("div", { text: file.hint }), make("div", { cls: "row" }, ...buttons, away));
+        return make("li", {}, make("div", { cls: "bad", text: refusal(file) }), make("div", { text: file.hint }), make("div", { cls: "row" }, ...buttons, away));
       }),
     );
     [...files.querySelectorAll("button")].find((button) => button.dataset.of && button.dataset.of === focused)?.focus();
     const refused = model.get("files").filter((file) => file.state === "refused").pop();
-    if (refused && refused.id !== lastRefused) said.textContent = `${refused.name} did not go in. ${refused.said}`;
+    if (refused && refused.id !== lastRefused) said.textContent = refusal(refused);
     lastRefused = refused?.id;
   }
   let lastRefused;
