@@ -572,6 +572,8 @@ function render({ model, el }) {
   watched.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: ended.signal });
   const fold = () => {
+    // Notebook 7 has seen how high the output was with all of that open, and has put it into a little box that scrolls.
+    el.closest(".jp-CodeCell")?.classList.remove("jp-mod-outputsScrolled");
     for (const one of el.closest(".jp-OutputArea")?.querySelectorAll("details.labkit-still") ?? []) one.open = false;
   };
   let width = 0;
