@@ -21,6 +21,7 @@ button,select{font:inherit;color:var(--ink);background:var(--card);border:1px so
 button:disabled{opacity:.5;cursor:default}
 :focus-visible{outline:3px solid var(--new);outline-offset:2px}
 .map{position:relative}.map>svg{display:block;width:100%;height:auto}
+.map>svg.above{position:absolute;inset:0;pointer-events:none}
 .zone{position:absolute;background:none;border:0;border-radius:6px;padding:0}
 .zone:hover,.over .zone{background:color-mix(in srgb,var(--new) 22%,transparent)}
 .zone span{position:absolute;bottom:100%;left:8px;background:var(--new);color:var(--sheet);font-weight:600;
@@ -223,12 +224,15 @@ function render({ model, el }) {
     svg.setAttribute("aria-label", alt);
     svg.innerHTML = form.shapes; // of the lab's own drawing, which escapes what it writes
     draw(svg, "title", {}, title);
-    map.replaceChildren(svg, zone); // what is measured below has to be in the page
+    // What happens lies above the zone, whose outline would cross it. What is measured below has to be in the page.
+    const above = document.createElementNS(SVG, "svg");
+    for (const [name, value] of [["viewBox", svg.getAttribute("viewBox")], ["class", "above"], ["aria-hidden", "true"]]) above.setAttribute(name, value);
+    map.replaceChildren(svg, zone, above);
     const card = svg.querySelector("rect.frame.s3"); // the first one, of the bucket as photos go in
     const [left, top, wide, high] = ["x", "y", "width", "height"].map((name) => Number(card?.getAttribute(name)));
     zone.hidden = !card;
     if (card) draw(svg, "rect", { x: left, y: top, width: wide, height: high, rx: 6, class: "hollow" });
-    overlay = draw(svg, "g", {});
+    overlay = draw(above, "g", {});
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(zone.style, { left: share(left, form.width), top: share(top, form.height), width: share(wide, form.width), height: share(high, form.height) });
     depths();

@@ -263,7 +263,7 @@ def test_in_a_broken_lab_the_photo_stops_where_the_doctor_says(alive, home, keep
     wait_for_end(page)
     first = doctor(lab, "friends.jpg").first
     assert first.evidence in said(page)
-    width = float(page.locator(".map > svg").get_attribute("viewBox").split()[2])
+    width = float(page.locator(".map > svg").first.get_attribute("viewBox").split()[2])
     (form,) = [form for form in draw_as_it_stands(survey(lab)).forms if form.width == width]
     wrong = page.locator("rect.wrong")
     assert wrong.count() == 1
