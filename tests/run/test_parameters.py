@@ -146,4 +146,4 @@ def test_what_a_notebook_imports_from_labkit_is_known_before_it_runs(tmp_path):
     ]
     path = tmp_path / "imports.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
-    assert names_imported(path) == ["draw_lab", "survey", "trace"]
+    assert names_imported(path) == ["draw_lab", "no_such_name", "survey", "trace"]
