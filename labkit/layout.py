@@ -30,7 +30,10 @@ STYLE_OF = {word: style for style, words in STYLES.items() for word in words}
 COMMAND = re.compile(r"`[^`\n]+`")
 # What a line's continuations stand under: its own indent and, in an error, the words after `where:`.
 HANGING = re.compile(r" {2}(?:where:|AWS said:|try:) +|\d\d:\d\d:\d\d\.\d+ +| *")
+# After these a word that is longer than its line may break: in an ARN, a key or an address.
+JOINTS = re.compile(r"[^-/:,._=&?]*[-/:,._=&?]*")
 SHORT = 30  # characters of a heading and its cell that share a line with others
+NOTHING = ("", "-")  # what a cell says that has nothing to say
 TALLEST = 8  # lines of one cell; a table whose cells are taller reads better row by row
 
 
@@ -50,12 +53,12 @@ def _words(text: str, width: int, console: Console) -> Iterator[Text | Padding]:
     for line in text.expandtabs().split("\n"):
         hanging = HANGING.match(line)
         indent = min(len(hanging[0]) if hanging else 0, width // 2)
-        first, *others = _styled(line).wrap(console, width) or [Text()]
+        first, *others = _jointed(_styled(line), width).wrap(console, width) or [Text()]
         if not others or not indent:
             yield from (first, *others)
             continue
         # The first line may take the full width, those that follow it stand under its words.
-        rest = _styled(line[len(first.plain) :].lstrip())
+        rest = _jointed(_styled(line[len(first.plain) :].lstrip()), width - indent)
         yield first
         yield Padding(rest, (0, 0, 0, indent), expand=False)
 
@@ -71,17 +74,36 @@ def _styled(text: str) -> Text:
     return styled
 
 
+def _jointed(text: Text, width: int) -> Text:
+    """The text, in which words that are longer than a line break at their joints, as far as they have any."""
+    breaks = [word.start() + at for word in re.finditer(r"\S+", text.plain) for at in _breaks(word[0], width)]
+    return Text("\n").join(text.divide(breaks))
+
+
+def _breaks(word: str, width: int) -> Iterator[int]:
+    """Where in a word a new line begins, if it is to break."""
+    if cell_len(word) <= width:
+        return
+    begun = 0
+    for piece in JOINTS.finditer(word):
+        if cell_len(word[begun : piece.end()]) > width and piece.start() > begun:
+            begun = piece.start()
+            yield begun
+
+
 def _columns(columns: Columns, width: int) -> Iterator[Padding | Text]:
     room = width - columns.indent
     if not columns.headers or (widths := _widths(columns, room)):
-        table = _table(columns, widths) if columns.headers else _list(columns.rows)
+        table = _table(columns, widths) if columns.headers else _list(columns.rows, room)
         yield Padding(table, (0, 0, 0, columns.indent), expand=False)
         return
-    for number, row in enumerate(columns.rows):
-        if number:
+    # Row by row, what belongs to a heading stands at the same place in all of them.
+    records = [list(_record(columns.headers, row)) for row in columns.rows]
+    left = min(max((cell_len(name) for record in records for name, _ in record), default=0), room // 2)
+    for number, (row, record) in enumerate(zip(columns.rows, records, strict=True)):
+        if number and row[0]:  # else it goes on with what is above
             yield Text()
-        told = [(heading, cell) for heading, cell in zip(columns.headers, row, strict=True) if cell]
-        yield Padding(_list(list(_record(told))), (0, 0, 0, columns.indent), expand=False)
+        yield Padding(_list(record, room, left), (0, 0, 0, columns.indent), expand=False)
 
 
 def _widths(columns: Columns, room: int) -> list[int]:
@@ -108,21 +130,27 @@ def _table(columns: Columns, widths: Sequence[int]) -> Table:
     return table
 
 
-def _list(rows: Sequence[Sequence[str]]) -> Table:
-    """Names at the left, which stay whole, and what they name, which folds."""
+def _list(rows: Sequence[Sequence[str]], room: int, left: int = 0) -> Table:
+    """Names at the left, which stay whole if they leave room, and what they name, which folds."""
+    left = left or min(max((cell_len(name) for name, _ in rows), default=0), room // 2)
     table = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", width=left)
     table.add_column(overflow="fold")
     for name, words in rows:
-        table.add_row(Text(name, "bold"), _styled(words))
+        table.add_row(_jointed(Text(name, "bold"), left), _jointed(_styled(words), room - GAP - left))
     return table
 
 
-def _record(told: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """One row as a list: what it is about, and below it each heading with its cell; short ones share the last lines."""
-    yield told[0]
-    short = [f"{heading}: {cell}" for heading, cell in told[1:] if len(heading) + len(cell) <= SHORT]
-    for heading, cell in told[1:]:
+def _record(headers: Sequence[str], row: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """One row as a list: what it is about, and below it each heading with its cell; short ones share the last lines.
+
+    Where there is nothing, nothing is said.
+    """
+    if row[0]:
+        yield headers[0], row[0]
+    told = [(heading, cell) for heading, cell in zip(headers[1:], row[1:], strict=True) if cell not in NOTHING]
+    short = [f"{heading}: {cell}" for heading, cell in told if len(heading) + len(cell) <= SHORT]
+    for heading, cell in told:
         if len(heading) + len(cell) > SHORT:
             yield " " * GAP + heading, cell
     if short:

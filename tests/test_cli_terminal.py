@@ -122,6 +122,12 @@ class TestATerminal:
     def test_shows_none_where_none_are_wanted(self, variables):
         assert "\x1b" not in in_a_terminal("check", "topic", NO_COLOR="1")
 
+    @pytest.mark.parametrize("variables_of_the_user", [{}, {"NO_COLOR": "1"}], ids=["coloured", "without colours"])
+    def test_sees_how_far_a_run_is(self, variables, variables_of_the_user):
+        said = in_a_terminal("run", str(FINE), "--out", "out", **variables_of_the_user)
+        assert re.search(r"fine, cell \d \(\d of 4 cells\)", said)
+        assert bool(re.search(r"\x1b\[[\d;]*m", said)) is (not variables_of_the_user)
+
     def test_obeys_nothing_that_somebody_else_wrote(self, variables):
         said = in_a_terminal("trace", "\x1b]0;title\x07.jpg")
         assert "\x1b]0" not in said

@@ -142,7 +142,7 @@ class TestARun:
         assert not (tmp_path / "out" / "workspace").exists()
 
     @pytest.mark.parametrize(
-        "moment", ["labkit.run.kernels:Kernel.end", slow("labkit.run.runner:_line"), slow("tqdm.std:tqdm.close")]
+        "moment", ["labkit.run.kernels:Kernel.end", slow("labkit.run.runner:_line"), slow("labkit.progress:Bar.close")]
     )
     def test_between_notebooks_the_report_says_so(self, command, tmp_path, moment):
         run = command("run", FINE, FINE, "--out", "out", stops=[moment])

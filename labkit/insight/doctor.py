@@ -209,7 +209,7 @@ def _hop(name: str, branch: str, lines: Sequence[Line]) -> Hop:
     if verdict in (WORKS, DIFFERENT):
         said = [line.evidence for line in lines if line.evidence and line.verdict == WORKS]
         said += [line.evidence for line in lines if line.verdict == DIFFERENT]
-        return Hop(name, branch, WORKS, " ".join(said[:2]))
+        return Hop(name, branch, WORKS, " ".join(dict.fromkeys(said[:2])))
     first = next(line for line in lines if line.verdict == verdict)
     state = BROKEN if verdict == MISSING else verdict
     return Hop(name, branch, state, first.evidence, first.fix, first.call)

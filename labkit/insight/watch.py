@@ -43,7 +43,7 @@ class Pace:
     def of(cls, lab: Lab) -> Pace:
         """Gentler where each request costs something, and where S3 takes seconds to send its events anyway.
 
-        Seven requests every four seconds are 0.7 % of one core of a laptop, embedded AWS included.
+        Seven requests every four seconds are 0.5 % of one core, embedded AWS included (benchmarks/idle_widget.py).
         """
         return cls(0.4, 4, 6) if lab.connection.where == "local" else cls(2, 15, 45)
 
@@ -100,6 +100,7 @@ class Watch:
         self.lab, self.pace = lab, Pace.of(lab)
         self._clock = clock
         self._littles: dict[str, bytes] = {}
+        self._queues: dict[str, tuple[Queue, DeadLetterQueue]] = {}  # of each branch
         self._known: dict[str, dict[str, datetime]] | None = None
         self._photos: dict[tuple[str, datetime], Passage] = {}
         self._counted: dict[str, int] = {}
@@ -223,8 +224,11 @@ class Watch:
         return facts_of(assemble_trace(one.key, self.lab.definition.functions, recent, heads))
 
     def _depths(self) -> dict[str, tuple[Depth, Depth]]:
-        pairs = zip(self.lab.branches, Queue.of(self.lab), DeadLetterQueue.of(self.lab), strict=True)
-        return {branch.name: (_depth(queue), _depth(dead)) for branch, queue, dead in pairs}
+        for branch, queue, dead in zip(
+            self.lab.branches, Queue.of(self.lab), DeadLetterQueue.of(self.lab), strict=True
+        ):
+            self._queues.setdefault(branch.name, (queue, dead))  # those that know their URL already need not ask for it
+        return {name: (_depth(queue), _depth(dead)) for name, (queue, dead) in self._queues.items()}
 
     def _little(self, key: str, most: int | None = None) -> bytes | None:
         """An object as a little picture; None if it is none, or is too large to be fetched for that."""

@@ -11,13 +11,12 @@ import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import papermill_engines
-from tqdm import tqdm
 
 from labkit.errors import write_file
 from labkit.interrupts import held_back
+from labkit.progress import Bar
 from labkit.result import CHECKS_MIME, plain
 from labkit.run.kernels import Kernels
-from labkit.terminal import printable
 
 KERNEL_START_TIMEOUT_S = 60
 ALLOWED_ERROR_TAG = "raises-exception"  # nbclient's own: this cell shows an error on purpose
@@ -61,7 +60,7 @@ class NotebookRun:
 class _Position:
     """Where the execution of a notebook is, as papermill's client tells it, and what happens there."""
 
-    def __init__(self, name: str, kernels: Kernels, bar: tqdm[Any]) -> None:
+    def __init__(self, name: str, kernels: Kernels, bar: Bar) -> None:
         self.name, self.kernels, self.bar = name, kernels, bar
         self.cell: int | None = None
 
@@ -72,12 +71,11 @@ class _Position:
     def on_cell_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:  # noqa: ARG002
         """Move the bar on, and remember the cell in case it never comes back."""
         self.cell = cell_index
-        self.bar.set_description(f"{printable(self.name)}, cell {cell_index + 1}", refresh=False)
-        self.bar.update()
+        self.bar.move(self.bar.done + 1, f"{self.name}, cell {cell_index + 1}")
 
 
 def execute(
-    path: Path, copy: Path, kernels: Kernels, parameters: dict[str, Any], *, cell_timeout: float, bar: tqdm[Any]
+    path: Path, copy: Path, kernels: Kernels, parameters: dict[str, Any], *, cell_timeout: float, bar: Bar
 ) -> NotebookRun:
     """Execute the notebook at `path` with these parameters, and write what came of it to `copy`.
 

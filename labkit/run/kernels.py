@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,23 +16,28 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 from labkit.interrupts import held_back
+from labkit.run.parameters import names_imported
 from labkit.run.remains import KERNELS_VARIABLE
 
-# What the notebooks import, and matplotlib's first drawing, take longer than the start of a kernel. A kernel that waits
-# for its turn has time for it. What is imported stays: the garbage collector need not look at it, then or later.
-# Temporary files go into the run's own folder: a kernel is ended before it could remove them.
+# What a notebook imports, and matplotlib's first drawing where it plots, take longer than the start of a kernel. A
+# kernel that waits for its turn has time for it. What is imported stays: the garbage collector need not look at it,
+# then or later. Temporary files go into the run's own folder: a kernel is ended before it could remove them.
 WARM_UP = f"""
 import gc
 gc.disable()
 import io
 import os
+import sys
 import tempfile
 tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
-from labkit import *
-from matplotlib.figure import Figure
-figure = Figure()
-figure.text(0, 0, "fonts", weight="bold")
-figure.savefig(io.BytesIO())
+import labkit
+for name in sys.argv.pop().split():
+    getattr(labkit, name, None)  # its cell will say that there is no such name
+if "matplotlib" in sys.modules:
+    from matplotlib.figure import Figure
+    figure = Figure()
+    figure.text(0, 0, "fonts", weight="bold")
+    figure.savefig(io.BytesIO())
 from ipykernel.kernelapp import launch_new_instance
 gc.freeze()
 gc.enable()
@@ -43,9 +48,15 @@ launch_new_instance()
 class _OwnKernelSpec(KernelSpecManager):
     """Only ever the Python that runs labkit, whatever kernels the user has installed under the name `python3`."""
 
+    def __init__(self, names: Iterable[str]) -> None:
+        """With what the notebook has from labkit."""
+        super().__init__()
+        self._names = " ".join(names)
+
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
         # The history of a run is in its notebooks; IPython's own would go to the user's home.
         command = [sys.executable, "-c", WARM_UP, "-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        command.append(self._names)  # which the kernel itself never sees
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
@@ -67,10 +78,10 @@ class Kernel(AsyncKernelManager):
 
 
 class Kernels:
-    """One kernel after the other for notebooks in these folders."""
+    """One kernel after the other for these notebooks."""
 
-    def __init__(self, folders: Sequence[Path], environment: Mapping[str, str], place: Path, log: IO[bytes]) -> None:
-        self._to_start = deque(enumerate(folders))
+    def __init__(self, notebooks: Sequence[Path], environment: Mapping[str, str], place: Path, log: IO[bytes]) -> None:
+        self._to_start = deque(enumerate(notebooks))
         self._ready: deque[Kernel] = deque()
         self._running: list[Kernel] = []
         self._place, self._log = place, log
@@ -82,15 +93,15 @@ class Kernels:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
         if not self._to_start:
             return
-        number, folder = self._to_start.popleft()
+        number, path = self._to_start.popleft()
         kernel = Kernel(
             kernel_name="python3",
-            kernel_spec_manager=_OwnKernelSpec(),
+            kernel_spec_manager=_OwnKernelSpec(names_imported(path)),
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
             connection_file=str(self._place / f"{number}.json"),
         )
         with held_back():
-            await kernel.start_kernel(env=self._environment, cwd=str(folder), stdout=self._log, stderr=self._log)
+            await kernel.start_kernel(env=self._environment, cwd=str(path.parent), stdout=self._log, stderr=self._log)
             self._running.append(kernel)
             self._ready.append(kernel)
 
@@ -122,14 +133,14 @@ async def _drop_tasks() -> None:
 
 
 @contextmanager
-def kernels_for(folders: Sequence[Path], environment: Mapping[str, str], place: Path, log: Path) -> Iterator[Kernels]:
-    """Kernels for notebooks in these folders, the first already on its way; all gone when the block ends.
+def kernels_for(notebooks: Sequence[Path], environment: Mapping[str, str], place: Path, log: Path) -> Iterator[Kernels]:
+    """Kernels for these notebooks, the first already on its way; all gone when the block ends.
 
     Their sockets lie in `place`. What they say beside their notebooks goes into `log`, if they say anything.
     """
     own_log = place / log.name
     with own_log.open("wb") as said:
-        kernels = Kernels(folders, environment, place, said)
+        kernels = Kernels(notebooks, environment, place, said)
         try:
             run_sync(kernels.start_ahead)()
             yield kernels

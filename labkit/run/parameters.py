@@ -65,6 +65,19 @@ def cells_of(path: Path) -> list[dict[str, Any]]:
     return cells
 
 
+def names_imported(path: Path) -> list[str]:
+    """What the cells of a notebook import from labkit by name. Raises LabError if it is not one."""
+    found: set[str] = set()
+    for cell in cells_of(path):
+        try:
+            tree = ast.parse("".join(cell["source"]) if cell["cell_type"] == "code" else "")
+        except NOT_READ:  # a magic, or what will fail when it is run
+            continue
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "labkit"]
+        found |= {alias.name for node in imports for alias in node.names}
+    return sorted(found)
+
+
 def _not_a_notebook(path: Path, error: Exception) -> LabError:
     return LabError(
         f"{path.name} is not a notebook that can be run.",

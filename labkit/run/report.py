@@ -27,7 +27,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from labkit.errors import write_file
-from labkit.result import Result, counted, html_table
+from labkit.result import Html, Result, counted, html_table
 from labkit.terminal import printable
 
 if TYPE_CHECKING:  # its module imports papermill, which takes a second
@@ -49,10 +49,11 @@ PRINT_ALL = (
     '<p class="screen"><label><input type="checkbox" id="all"> Print all of it, not only this summary</label></p>'
 )
 
+# Of `labkit.show.forms` each map has its shapes, in properties of their own.
 LAYOUT = """
-align-items align-self background-color border color display font-size font-style font-weight gap grid-row
-grid-template-columns grid-template-rows height margin margin-bottom margin-left margin-top max-width overflow-wrap
-padding text-align vertical-align white-space width
+--middle --tall align-items align-self background-color border color display font-size font-style font-weight gap
+grid-row grid-template-columns grid-template-rows height margin margin-bottom margin-left margin-top max-width
+overflow-wrap padding text-align vertical-align white-space width
 """
 
 
@@ -142,6 +143,9 @@ def write_report(run: Run) -> Path:
 
 def page(run: Run) -> str:
     """The report of `run` as HTML."""
+    from labkit.show.calls import CODE_STYLE  # only now, with all that they need
+    from labkit.show.forms import PAGE_STYLE
+
     names = [notebook.name for notebook in run.notebooks]
     contents = "".join(f'<li><a href="#{escape(n.name)}">{escape(_title(n))}</a></li>' for n in run.notebooks)
     whole = f"""<!DOCTYPE html>
@@ -152,14 +156,15 @@ def page(run: Run) -> str:
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{TITLE}: a run</title>
 <style>
-{STYLE.read_text("utf-8")}</style>
+{STYLE.read_text("utf-8")}{PAGE_STYLE}
+{CODE_STYLE}</style>
 </head>
 <body>
 <header>
 <h1>{TITLE}: a run</h1>
 {_verdict(run)}
 {html_table(("this run", "value"), _circumstances(run))}
-{html_table(run.headers(), run.rows(), caption="The notebooks of this run")}
+{html_table(run.headers(), _summary(run), caption="The notebooks of this run")}
 {PRINT_ALL}
 </header>
 <nav aria-label="Contents"><h2>Contents</h2><ul>{contents}</ul></nav>
@@ -180,6 +185,12 @@ def _verdict(run: Run) -> str:
     more = f"<pre>{escape(rest)}</pre>" if rest else ""
     link = f'<a href="#{escape(failed.name)}-{failed.failure.cell}">To the cell.</a>'
     return f'<div class="fail"><p><strong>{escape(run.sentence())}</strong> {link}</p>{more}</div>'
+
+
+def _summary(run: Run) -> Iterator[tuple[object, ...]]:
+    """The rows of a run, in which a narrow page breaks the names of notebooks at their underscores."""
+    for name, *others in run.rows():
+        yield Html(escape(str(name)).replace("_", "_<wbr>")), *others
 
 
 def _circumstances(run: Run) -> Iterator[tuple[str, str]]:

@@ -15,14 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from labkit import embedded_aws
 from labkit.connection import LOCAL_FOLDER
 from labkit.errors import LabError
 from labkit.interrupts import held_back
 from labkit.lab import PLACES_IN_WORDS, find_workspace, open_lab
-from labkit.progress import HEADLESS
+from labkit.progress import BOARD, HEADLESS, Bar
 from labkit.run.kernels import kernels_for
 from labkit.run.labs import kept_labs, left_as_found
 from labkit.run.parameters import cells_of, share_parameters
@@ -116,22 +114,22 @@ def run_notebooks(
     folder.mkdir(parents=True, exist_ok=True)
     started, clock = datetime.now().astimezone(), time.monotonic()
     done: list[NotebookRun] = []
-    folders, variables = [path.parent for path in paths], {**os.environ, **(environment or {})}
+    variables = {**os.environ, **(environment or {})}
     interrupted = False
     try:
         with (
             own_folder() if own is None else nullcontext(own) as place,
-            kernels_for(folders, variables, place, folder / "kernels.log") as kernels,
-            tqdm(desc="starting", total=sum(lengths), unit="cell", disable=None, leave=False) as bar,
+            kernels_for(paths, variables, place, folder / "kernels.log") as kernels,
+            Bar("starting", sum(lengths), "{what} ({done} of {total} cells)") as bar,
         ):
             # Imported only now: papermill takes a second, in which the first kernel starts.
             from labkit.run.execution import execute
 
             for number, path in enumerate(paths):
-                bar.n = sum(lengths[:number])
+                bar.move(sum(lengths[:number]))
                 run = execute(path, folder / path.name, kernels, shared[path], cell_timeout=cell_timeout, bar=bar)
                 done.append(run)
-                with bar.external_write_mode():
+                with BOARD.set_aside():
                     say(_line(run))
                 if run.failure or run.interrupted:
                     break

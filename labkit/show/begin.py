@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.insight.survey import FAILING, MADE, MISSING, Part, Survey, survey
 from labkit.lab import Lab, open_lab
-from labkit.result import NO_FORMULAS, html_prose, html_table, html_text
+from labkit.result import NO_FORMULAS, html_prose, html_table
+from labkit.show.forms import Sheet, as_image, in_one_file
 from labkit.show.map import LabMap, draw_lab
-from labkit.show.svg import Pen, style, xml_text
+from labkit.show.svg import LEADING, Pen, wrap
 from labkit.steps.catch_up import STEPS, catch_up
 
 TITLES = ("check", "topic", "queues", "notification", "functions", "upload", "validate", "clean up")
@@ -27,7 +27,12 @@ MAKES: dict[int, tuple[str, ...]] = {
 # The short way of a photo: what stands there, and in which steps one is there.
 WAY = (("S3 bucket", (3, 5)), ("SNS topic", (1,)), ("SQS queues", (2,)), ("Lambda functions", (4,)), ("results", (6,)))
 KINDS = ("bucket", "topic", "queue", "function", "results")  # of the same places
-WIDTH, BOX, HEIGHT, GAP = 960, 34, 112, 8  # px
+SERVICES = ("s3", "sns", "sqs", "lambda", "s3")  # which they belong to
+SIGNS = {"done": "✓ ", "begun": "… ", "here": "▶ ", "to come": ""}
+# The strip in three forms, in px: its width, how many steps stand side by side, and how long an arrow of the way is; of
+# a telephone's form, where the places stand below each other, there is none.
+FORMS = ((960, 8, 24), (680, 4, 16), (360, 3, 0))
+STEP, LINE, GAP = 34, 26, 8  # px: of a step with the gap below it, of a box with one line, between steps
 
 
 @dataclass(frozen=True)
@@ -88,45 +93,60 @@ class Begun(Lab):
             yield name, state, self.step in steps
 
     @property
+    def sheets(self) -> list[Sheet]:
+        """The strip in its forms: the steps, and under them the way of a photo with "you are here"."""
+        return [self._sheet(*form) for form in FORMS]
+
+    @property
     def svg(self) -> str:
-        """The strip: the steps, and under them the way of a photo with "you are here"."""
+        """All forms in one file."""
+        return in_one_file(self.sheets, f"The lab {self.definition.lab_id}: where you are", self.alt)
+
+    def _sheet(self, width: int, in_a_row: int, arrow: int) -> Sheet:
         pen = Pen()
-        self._draw_steps(pen)
-        self._draw_way(pen)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="{HEIGHT}" '
-            f'viewBox="0 0 {WIDTH} {HEIGHT}"><title>{xml_text(self.alt)}</title><style>{style()}</style>'
-            f'<rect width="100%" height="100%" class="sheet"/>{pen.drawn()}</svg>'
-        )
+        top = self._draw_steps(pen, width, in_a_row) + 14
+        end = self._draw_way(pen, width, arrow, top) if arrow else self._draw_way_down(pen, width, top)
+        return Sheet(width, end + 2, f'<rect width="100%" height="100%" class="sheet"/>{pen.drawn()}')
 
-    def _draw_steps(self, pen: Pen) -> None:
-        width = (WIDTH - 2 - GAP * (len(TITLES) - 1)) / len(TITLES)
-        signs = {"done": "✓ ", "begun": "… ", "here": "▶ ", "to come": ""}
+    def _draw_steps(self, pen: Pen, full: int, in_a_row: int) -> float:
+        """The steps in rows; return where they end."""
+        width = (full - 2 - GAP * (in_a_row - 1)) / in_a_row
         for n, (title, state) in enumerate(self.ribbon()):
-            x = 1 + n * (width + GAP)
-            pen.box(x, 1, width, BOX - 8, "lit" if state == "here" else "card")
-            pen.box(x, 1, width, BOX - 8, "frame line" + ("" if state in ("done", "here") else " dashed"))
-            pen.words(x + 8, 18, signs[state] + title, "label")
+            x, y = 1 + n % in_a_row * (width + GAP), 1 + n // in_a_row * STEP
+            pen.box(x, y, width, LINE, "lit" if state == "here" else "card")
+            pen.box(x, y, width, LINE, "frame line" + ("" if state in ("done", "here") else " dashed"))
+            pen.words(x + 6, y + 17, SIGNS[state] + title, "label", room=width - 8)
+        return -(-len(TITLES) // in_a_row) * STEP
 
-    def _draw_way(self, pen: Pen) -> None:
-        width = (WIDTH - 2 - 24 * (len(WAY) - 1)) / len(WAY)
-        services = ("s3", "sns", "sqs", "lambda", "s3")
-        for n, (name, state, here) in enumerate(self._way()):
-            x, y = 1 + n * (width + 24), BOX + 14
-            pen.box(x, y, width, 46, "lit" if here else "card")
-            pen.box(x, y, width, 46, f"frame {services[n]}" + (" dashed" if state == "missing" else ""))
-            pen.words(x + 10, y + 19, name, f"{services[n]}-words")
-            pen.words(x + 10, y + 36, f"{state}{', you are here' if here else ''}", "detail", room=width - 18)
+    def _draw_way(self, pen: Pen, full: int, arrow: int, y: float) -> float:
+        """The places side by side, their states below their names; return where they end."""
+        width = (full - 2 - arrow * (len(WAY) - 1)) / len(WAY)
+        words = [list(_lines(*place, room=width - 12)) for place in self._way()]
+        height = max(map(len, words)) * LEADING + 14
+        for n, (_, state, here) in enumerate(self._way()):
+            x = 1 + n * (width + arrow)
+            _draw_place(pen, (x, y, width, height), SERVICES[n], state, here)
+            for number, (line, css) in enumerate(words[n], 1):
+                pen.words(x + 8, y + 3 + number * LEADING, line, css or f"{SERVICES[n]}-words")
             if n:
-                pen.arrow(((x - 23, y + 23), (x - 2, y + 23)), "line")
+                pen.arrow(((x - arrow + 1, y + height / 2), (x - 2, y + height / 2)), "line")
+        return y + height
+
+    def _draw_way_down(self, pen: Pen, full: int, y: float) -> float:
+        """The places below each other, their states beside their names; return where they end."""
+        for n, (name, state, here) in enumerate(self._way()):
+            if n:
+                pen.arrow(((30, y), (30, y + 14)), "line")
+                y += 16
+            _draw_place(pen, (1, y, full - 2, LINE), SERVICES[n], state, here)
+            pen.words(9, y + 17, name, f"{SERVICES[n]}-words")
+            pen.words(140, y + 17, _said(state, here), "detail")
+            y += LINE
+        return y
 
     def strip(self) -> str:
         """The strip as an image."""
-        image = base64.b64encode(self.svg.encode()).decode()
-        return (
-            f'<img class="dark-light" src="data:image/svg+xml;base64,{image}" alt="{html_text(self.alt)}" '
-            f'width="{WIDTH}" height="{HEIGHT}" style="max-width:100%;height:auto">'
-        )
+        return as_image(self.svg, self.sheets, self.alt)
 
     def _html(self) -> str:
         where = html_table(("step", "state"), self.ribbon()) + html_table(super().headers(), super().rows())
@@ -137,6 +157,21 @@ class Begun(Lab):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002
         return {"text/plain": str(self), "text/html": f'<div class="{NO_FORMULAS}">{self._html()}</div>'}
+
+
+def _said(state: str, here: bool) -> str:
+    return f"{state}, you are here" if here else state
+
+
+def _lines(name: str, state: str, here: bool, *, room: float) -> Iterator[tuple[str, str]]:
+    """What stands in a place, line by line: the name, which has a class of its own, and the state."""
+    yield from ((line, "") for line in wrap(name, room, "label"))
+    yield from ((line, "detail") for line in wrap(_said(state, here), room, "detail"))
+
+
+def _draw_place(pen: Pen, place: tuple[float, float, float, float], service: str, state: str, here: bool) -> None:
+    pen.box(*place, "lit" if here else "card")
+    pen.box(*place, f"frame {service}" + (" dashed" if state == "missing" else ""))
 
 
 def begin(

@@ -257,7 +257,8 @@ def _rows(scene: Scene, parts: Sequence[Part], service: str, room: float) -> Ite
 
 def _stands_beside(cell: Cell) -> bool:
     name = "" if cell.part.kind in NAMELESS else longest_piece(cell.part.name)
-    return len(cell.lines) <= MOST_BESIDE and width_of(name, "name") <= cell.width
+    torn = any(line.words.endswith("_") for line in cell.lines)  # a word of AWS's own, such as INSUFFICIENT_DATA
+    return len(cell.lines) <= MOST_BESIDE and width_of(name, "name") <= cell.width and not torn
 
 
 def _lines(scene: Scene, part: Part, service: str, width: float) -> tuple[Line, ...]:

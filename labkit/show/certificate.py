@@ -12,8 +12,9 @@ from labkit.exercises.score import Score, score
 from labkit.insight.survey import MADE, Survey
 from labkit.lab import PLACES_IN_WORDS, Lab
 from labkit.result import Result, counted, html_table, html_text
+from labkit.show.forms import Sheet, svg_file
 from labkit.show.map import draw_as_it_stands, sheet
-from labkit.show.svg import LEADING, Pen, style, wrap, xml_text
+from labkit.show.svg import LEADING, Pen, wrap
 from labkit.steps.clean_up import Receipt
 
 MARGIN, TOP = 24, 140  # px; the map lies below what is written
@@ -98,12 +99,12 @@ def certificate(lab: Lab, finished: Survey, receipt: Receipt | None = None) -> C
             pen.words(MARGIN, y, words, "label")
             y += LEADING
         y += 6
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" width="{form.width:g}" '
-        f'height="{TOP + form.height:g}" viewBox="0 0 {form.width:g} {TOP + form.height:g}">'
-        f'<title id="title">Certificate of {xml_text(facts.lab_id)}</title>'
-        f'<desc id="desc">{xml_text(facts.sentence())}</desc><style>{style()}</style>'
-        f'<rect width="100%" height="100%" class="sheet"/>'
-        f'<svg x="0" y="{TOP}" width="{form.width:g}" height="{form.height:g}">{sheet(form)}</svg>{pen.drawn()}</svg>'
+    drawn = sheet(form)
+    full = Sheet(
+        form.width,
+        TOP + form.height,
+        f'<rect width="100%" height="100%" class="sheet"/><svg y="{TOP}" {drawn.size}>{drawn.shapes}</svg>'
+        f"{pen.drawn()}",
     )
+    svg = svg_file(full.size, f"Certificate of {facts.lab_id}", facts.sentence(), "", full.shapes)
     return replace(facts, svg=svg)

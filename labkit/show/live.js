@@ -7,6 +7,7 @@ const STEP_MS = 900; // from hop to hop where motion is unwelcome
 const SLOWER = [1, 2, 5, 10, 20, 50, 100, 200];
 const LITTLE = 34; // px: the longer side of a picture on the map
 const ENOUGH = 0.88; // of the width of a form of the map: with less, another form is shown, and no smaller letters
+const WIDEST_OF_A_TELEPHONE = "440px"; // as on other pages (labkit/show/forms.py)
 const MOST_DOTS = 12; // of one look
 const STYLE = `
 :host{display:block;color-scheme:var(--scheme);--ink:#1b2733;--soft:#4a5662;--line:#5b6770;--sheet:#fff;--card:#f5f7f9;
@@ -20,6 +21,7 @@ button,select{font:inherit;color:var(--ink);background:var(--card);border:1px so
 button:disabled{opacity:.5;cursor:default}
 :focus-visible{outline:3px solid var(--new);outline-offset:2px}
 .map{position:relative}.map>svg{display:block;width:100%;height:auto}
+.map>svg.above{position:absolute;inset:0;pointer-events:none}
 .zone{position:absolute;background:none;border:0;border-radius:6px;padding:0}
 .zone:hover,.over .zone{background:color-mix(in srgb,var(--new) 22%,transparent)}
 .zone span{position:absolute;bottom:100%;left:8px;background:var(--new);color:var(--sheet);font-weight:600;
@@ -71,6 +73,7 @@ function draw(parent, tag, attributes, text) {
 
 const ms = (value) => `${Math.round(value).toLocaleString("en")} ms`;
 const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+const refusal = ({ name, said }) => (said.includes(name) ? `Not uploaded: ${said}` : `${name} is not uploaded. ${said}`);
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function pageTheme() {
@@ -214,18 +217,22 @@ function render({ model, el }) {
     sheet.textContent = styles[theme] + STYLE;
     const width = el.clientWidth || 960;
     form = forms.find((one) => width >= one.width * ENOUGH) ?? forms[forms.length - 1];
+    map.style.maxWidth = form === forms[forms.length - 1] ? WIDEST_OF_A_TELEPHONE : "";
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", `0 0 ${form.width} ${form.height}`);
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", alt);
     svg.innerHTML = form.shapes; // of the lab's own drawing, which escapes what it writes
     draw(svg, "title", {}, title);
-    map.replaceChildren(svg, zone); // what is measured below has to be in the page
+    // What happens lies above the zone, whose outline would cross it. What is measured below has to be in the page.
+    const above = document.createElementNS(SVG, "svg");
+    for (const [name, value] of [["viewBox", svg.getAttribute("viewBox")], ["class", "above"], ["aria-hidden", "true"]]) above.setAttribute(name, value);
+    map.replaceChildren(svg, zone, above);
     const card = svg.querySelector("rect.frame.s3"); // the first one, of the bucket as photos go in
     const [left, top, wide, high] = ["x", "y", "width", "height"].map((name) => Number(card?.getAttribute(name)));
     zone.hidden = !card;
     if (card) draw(svg, "rect", { x: left, y: top, width: wide, height: high, rx: 6, class: "hollow" });
-    overlay = draw(svg, "g", {});
+    overlay = draw(above, "g", {});
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(zone.style, { left: share(left, form.width), top: share(top, form.height), width: share(wide, form.width), height: share(high, form.height) });
     depths();
@@ -265,12 +272,12 @@ function render({ model, el }) {
       if (depth.dead) frameOf(`dead-letter queue ${branch}`, "wrong");
     }
     for (const fact of latest.values()) frameOf(fact.part, fact.bad ? "wrong" : "reached");
-    for (const fact of latest.values()) pill(fact);
     for (const branch of Object.keys(model.get("seen").results ?? {})) {
       const report = latest.get(`logs ${branch}`);
       write(`logs ${branch}`, report ? [report.short] : null, false);
     }
     pictures(done);
+    for (const fact of latest.values()) pill(fact);
     time.max = end();
     time.value = now;
     const last = done[done.length - 1];
@@ -526,12 +533,12 @@ function render({ model, el }) {
         const { advice } = file;
         const buttons = advice ? [make("button", { text: advice.label, "data-of": file.id, onclick: advice.name ? () => pressed("advice") : another })] : [];
         const away = make("button", { text: "leave it", "aria-label": `Leave ${file.name}`, onclick: () => pressed("read") });
-        return make("li", {}, make("div", { cls: "bad", text: `${file.name} did not go in. ${file.said}` }), make("div", { text: file.hint }), make("div", { cls: "row" }, ...buttons, away));
+        return make("li", {}, make("div", { cls: "bad", text: refusal(file) }), make("div", { text: file.hint }), make("div", { cls: "row" }, ...buttons, away));
       }),
     );
     [...files.querySelectorAll("button")].find((button) => button.dataset.of && button.dataset.of === focused)?.focus();
     const refused = model.get("files").filter((file) => file.state === "refused").pop();
-    if (refused && refused.id !== lastRefused) said.textContent = `${refused.name} did not go in. ${refused.said}`;
+    if (refused && refused.id !== lastRefused) said.textContent = refusal(refused);
     lastRefused = refused?.id;
   }
   let lastRefused;
@@ -569,6 +576,8 @@ function render({ model, el }) {
   watched.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: ended.signal });
   const fold = () => {
+    // Notebook 7 has seen how high the output was with all of that open, and has put it into a little box that scrolls.
+    el.closest(".jp-CodeCell")?.classList.remove("jp-mod-outputsScrolled");
     for (const one of el.closest(".jp-OutputArea")?.querySelectorAll("details.labkit-still") ?? []) one.open = false;
   };
   let width = 0;

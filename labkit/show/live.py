@@ -262,7 +262,7 @@ def as_traits(drawn: LabMap) -> dict[str, Any]:
         "alt": drawn.alt,
         "styles": {theme: style(theme) for theme in ("light", "dark")},
         "forms": [
-            {"width": form.width, "height": form.height, "shapes": sheet(form), "places": form.places}
+            {"width": form.width, "height": form.height, "shapes": sheet(form).shapes, "places": form.places}
             for form in drawn.forms
         ],
     }

@@ -1,36 +1,17 @@
-"""The map of the lab: every part under its real name, drawn as it stands, with "you are here", as one SVG.
-
-It is drawn in several forms into the one file; the shape of the place for it decides which of them is shown. As an
-image it reads wherever HTML does, also where a page throws away scripts, styles and SVG, as JupyterLab does with a
-notebook that it does not trust.
-"""
+"""The map of the lab: every part under its real name, drawn as it stands, with "you are here", as one SVG."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from math import sqrt
 from pathlib import Path
 
 from labkit.insight.survey import Part, Survey
 from labkit.result import Result, html_table, html_text
 from labkit.show.cards import FAILING, MADE, MISSING, Form, Scene, forms
+from labkit.show.forms import Sheet, as_image, in_one_file, svg_file
 from labkit.show.replay import NOTHING, Overlay
-from labkit.show.svg import style, xml_text
 
-# A narrow place is made as high as the form for it needs. By light or in the dark: as JupyterLab, Notebook and
-# nbconvert say of their theme, as VS Code does, else as the page itself does.
-# https://code.visualstudio.com/api/extension-guides/webview#theming-webview-content
-PAGE_STYLE = (
-    ".labkit-map{container-type:inline-size}"
-    "@container(max-width:860px){.labkit-map img{aspect-ratio:var(--middle,auto)}}"
-    "@container(max-width:600px){.labkit-map img{aspect-ratio:var(--tall)}}"
-    "[data-jp-theme-light=true] .labkit-map,.vscode-light .labkit-map{color-scheme:light}"
-    "[data-jp-theme-light=false] .labkit-map,.vscode-dark .labkit-map{color-scheme:dark}"
-    "@media print{.labkit-map{color-scheme:light!important}}"
-)
 MOST_CHANGES = 6  # named in the caption; the table has them all
 
 # What is lit up for each step of the story; a function's name lights up its own branch alone.
@@ -59,32 +40,20 @@ class LabMap(Result):
     table: tuple[tuple[object, ...], ...]
 
     @property
+    def sheets(self) -> list[Sheet]:
+        """Each form, drawn."""
+        return [sheet(form) for form in self.forms]
+
+    @property
     def svg(self) -> str:
         """All forms in one file, which fills whatever place it is given."""
-        shapes = "".join(
-            f'<svg class="form-{n}" viewBox="0 0 {form.width:g} {form.height:g}">{sheet(form)}</svg>'
-            for n, form in enumerate(self.forms)
-        )
-        choice = "".join(f".form-{n}{{display:none}}" for n in range(1, len(self.forms)))
-        for n, (one, following) in enumerate(pairwise(self.forms)):
-            # Half-way between the shapes of two forms, the one gives way to the other.
-            turn = sqrt(one.width / one.height * following.width / following.height)
-            choice += f"@media(max-aspect-ratio:{turn:.3f}){{.form-{n}{{display:none}}.form-{n + 1}{{display:inline}}}}"
-        return self._file('width="100%" height="100%"', choice, shapes)
+        return in_one_file(self.sheets, self.title, self.alt)
 
     def save(self, path: Path, *, tall: bool = False, over: Overlay = NOTHING) -> Path:
         """Write one of the forms into a file, to be shown anywhere as a picture, with what moves over it."""
-        form = self.forms[-1 if tall else 0]
-        size = f'width="{form.width:g}" height="{form.height:g}" viewBox="0 0 {form.width:g} {form.height:g}"'
-        path.write_text(self._file(size, over.style, sheet(form) + over.shapes), "utf-8")
+        drawn = self.sheets[-1 if tall else 0]
+        path.write_text(svg_file(drawn.size, self.title, self.alt, over.style, drawn.shapes + over.shapes), "utf-8")
         return path
-
-    def _file(self, size: str, more_style: str, shapes: str) -> str:
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" {size}>'
-            f'<title id="title">{xml_text(self.title)}</title><desc id="desc">{xml_text(self.alt)}</desc>'
-            f"<style>{style()}{more_style}</style>{shapes}</svg>"
-        )
 
     def sentence(self) -> str:
         """The caption."""
@@ -102,25 +71,16 @@ class LabMap(Result):
         return f"[Picture: {self.alt}]\n{super()._text()}"
 
     def _html(self) -> str:
-        image, first = base64.b64encode(self.svg.encode()).decode(), self.forms[0]
-        names = ("--middle", "--tall")[-len(self.forms) + 1 :]
-        shapes = ";".join(
-            f"{name}:{form.width:g}/{form.height:g}" for name, form in zip(names, self.forms[1:], strict=True)
-        )
         return (
-            # Sphinx's themes dim what they take for a picture on light paper, unless it is called dark-light.
-            f'<div class="labkit-map"><style>{PAGE_STYLE}</style>'
-            f'<img class="dark-light" src="data:image/svg+xml;base64,{image}" alt="{html_text(self.alt)}" '
-            f'width="{first.width:g}" height="{first.height:g}" '
-            f'style="max-width:100%;height:auto;{shapes}"></div>'
+            f"{as_image(self.svg, self.sheets, self.alt)}"
             f"<p>{html_text(self.caption)}</p><details><summary>The same as a table</summary>"
             f"{html_table(self.columns, self.table)}</details>"
         )
 
 
-def sheet(form: Form) -> str:
+def sheet(form: Form) -> Sheet:
     """What is drawn on one form of the map."""
-    return f'<rect width="100%" height="100%" class="sheet"/>{form.pen.drawn()}'
+    return Sheet(form.width, form.height, f'<rect width="100%" height="100%" class="sheet"/>{form.pen.drawn()}')
 
 
 def draw_lab(survey: Survey, here: str | None = None) -> LabMap:

@@ -34,16 +34,19 @@ def replay(form: Form, facts: Sequence[Fact], picture: bytes) -> Overlay:
     `picture` is a small JPEG, which travels. Without motion all that was reached is lit, as at the end of the way.
     """
     end = max(fact.ms for fact in facts)
-    shapes, moves = [], []
+    shapes, moves, pills = [], [], []
     for number, fact in enumerate(_first_of_each_part(form, facts)):
-        at = _moment(fact, end)
-        shapes.append(f'<g class="hop hop-{number}">{_lit(form, fact)}</g>')
-        moves.append(_appearing(number, at))
+        place = form.places[part_name(fact.part, fact.branch)]
+        shapes.append(f'<g class="hop hop-{number}">{_lit(*place)}</g>')
+        pills.append(f'<g class="hop hop-{number}">{_pill(*place[:3], fact)}</g>')  # above the photo
+        moves.append(_appearing(number, _moment(fact, end)))
     for number, stops in enumerate(_ways(form, facts, end)):
         (x, y) = stops[-1][1]
         shapes.append(_travelling(number, picture, x, y))
         moves.append(_moving(number, stops, (x, y)))
-    return Overlay(_still() + f"@media(prefers-reduced-motion:no-preference){{{''.join(moves)}}}", "".join(shapes))
+    return Overlay(
+        _still() + f"@media(prefers-reduced-motion:no-preference){{{''.join(moves)}}}", "".join(shapes + pills)
+    )
 
 
 def _moment(fact: Fact, end: float) -> float:
@@ -61,15 +64,18 @@ def _first_of_each_part(form: Form, facts: Iterable[Fact]) -> list[Fact]:
     return list(first.values())
 
 
-def _lit(form: Form, fact: Fact) -> str:
-    x, y, width, height = form.places[part_name(fact.part, fact.branch)]
+def _lit(x: float, y: float, width: float, height: float) -> str:
+    return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="4" class="reached"/>'
+
+
+def _pill(x: float, y: float, width: float, fact: Fact) -> str:
+    """What a fact says in short, at the upper right of its part."""
     said = f"{fact.ms:,.0f} ms"
     if fact.short and fact.short != said and fact.part != "logs":
         said = f"{fact.short}, {said}"
     wide = width_of(said, "title") * 12 / 18 + 8
     left = x + width - wide
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="4" class="reached"/>'
         f'<rect x="{left:.1f}" y="{y - 8:g}" width="{wide:.1f}" height="16" rx="8" class="pill"/>'
         f'<text x="{left + wide / 2:.1f}" y="{y + 4.2:g}" text-anchor="middle" class="in-pill">{xml_text(said)}</text>'
     )

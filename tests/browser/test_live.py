@@ -263,12 +263,16 @@ def test_in_a_broken_lab_the_photo_stops_where_the_doctor_says(alive, home, keep
     wait_for_end(page)
     first = doctor(lab, "friends.jpg").first
     assert first.evidence in said(page)
-    width = float(page.locator(".map > svg").get_attribute("viewBox").split()[2])
+    width = float(page.locator(".map > svg").first.get_attribute("viewBox").split()[2])
     (form,) = [form for form in draw_as_it_stands(survey(lab)).forms if form.width == width]
     wrong = page.locator("rect.wrong")
     assert wrong.count() == 1
     at = [float(wrong.get_attribute(name)) for name in ("x", "y", "width", "height")]
     assert at == list(form.places[part_name(first.name, first.function)])
+    drawn = wrong.evaluate(
+        "one => [...one.parentNode.children].map(shape => shape.getAttribute('class') ?? shape.tagName)"
+    )
+    assert drawn.index("pill of-bad") > max(n for n, shape in enumerate(drawn) if shape == "image")  # nothing covers it
     assert page.locator(".results figure").count() == len(lab.branches) - 1
     pipeline(page).screenshot(path=keep("alive, broken.png"))
 

@@ -91,6 +91,25 @@ def test_the_page_fits_and_what_is_wider_scrolls_in_a_box_of_its_own(report, kee
     report.screenshot(path=keep(f"report top at {width}.png"))
 
 
+@pytest.mark.parametrize(("width", "portrait"), [(1440, False), (390, True)])
+def test_its_maps_take_the_form_for_which_there_is_room(report, width, portrait):
+    report.set_viewport_size({"width": width, "height": 844})
+    maps = report.locator(".labkit-map img:visible")
+    assert maps.count() > 5
+    for one in maps.all():
+        box = one.bounding_box()
+        if portrait:
+            assert box["width"] <= 440
+            assert box["height"] > 0.8 * box["width"]
+        else:
+            assert box["width"] > 680
+
+
+def test_the_calls_in_it_are_coloured(report):
+    strings = report.locator(".labkit-code [class^=labkit-s]")
+    assert strings.first.evaluate("word => getComputedStyle(word).color") == "rgb(23, 96, 47)"
+
+
 def test_every_table_has_its_box_and_the_keyboard_reaches_it(report):
     assert report.locator("table").count() == report.locator(".table[tabindex='0'] > table").count() > 30
 

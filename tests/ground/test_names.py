@@ -13,7 +13,7 @@ import pytest
 import labkit
 
 PROJECT = Path(__file__).parents[2]
-HEAVY = {"boto3", "botocore", "PIL", "matplotlib", "numpy", "ipywidgets", "IPython", "moto", "tqdm"}
+HEAVY = {"boto3", "botocore", "PIL", "matplotlib", "numpy", "ipywidgets", "IPython", "moto", "rich"}
 
 
 def python(code: str) -> str:
@@ -55,6 +55,14 @@ def test_using_a_name_imports_what_it_needs_and_not_what_others_need():
     loaded = python("import sys, labkit; labkit.open_lab; print(*sys.modules)").split()
     assert "boto3" in loaded
     assert {"matplotlib", "ipywidgets", "labkit.show"}.isdisjoint(loaded)
+
+
+def test_matplotlib_comes_with_plots_and_with_nothing_else():
+    plots = {"draw_burst", "draw_cost_of_memory", "draw_dashboard", "monitor", "timeline"}
+    code = "import sys, labkit\nfor name in {}: getattr(labkit, name)\nprint('matplotlib' in sys.modules)"
+    assert python(code.format(sorted(set(labkit.__all__) - plots))) == "False\n"
+    for name in plots:
+        assert python(code.format([name])) == "True\n"
 
 
 def test_the_version_is_that_of_the_installed_package():

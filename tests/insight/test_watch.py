@@ -1,5 +1,7 @@
 """A watched pipeline: each hop of a photo as a fact, a photo that gets stuck where the doctor says, bursts counted."""
 
+from collections import Counter
+
 import pytest
 
 from labkit import catch_up, doctor, sample, trace, upload_photo, wait_for_logs, wait_for_results
@@ -33,6 +35,14 @@ def test_a_photo_is_followed_to_its_three_results(watched):
     assert all(landed.little.startswith(b"\xff\xd8") for landed in passage.results)
     assert (view.photos, set(view.results.values())) == (1, {1})
     assert not any(fact.bad for fact in passage.facts)
+
+
+def test_while_nothing_happens_a_look_costs_one_request_for_the_folder_and_one_for_each_queue(watched):
+    lab, watch = watched
+    before = lab.connection.calls.total
+    watch.look()
+    made = Counter(call.operation for call in lab.connection.calls.since(before))
+    assert made == {"ListObjectsV2": 1, "GetQueueAttributes": 2 * len(lab.branches)}
 
 
 def test_the_facts_of_a_trace_come_in_the_order_of_the_way(watched):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.errors import LabError
-from labkit.run.parameters import Parameter, declared_parameters, share_parameters
+from labkit.run.parameters import Parameter, declared_parameters, names_imported, share_parameters
 from labkit.run.runner import take_options
 
 CELL = """
@@ -135,3 +135,15 @@ class TestTheLabsOptions:
             take_options({"where": "local"}, {"where": "aws"})
         assert refused.value.hint() == "-p where is the same as --where: give one of them."
         assert refused.value.code == "bad-option"
+
+
+def test_what_a_notebook_imports_from_labkit_is_known_before_it_runs(tmp_path):
+    cells = [
+        "from labkit import survey, draw_lab as draw\ndraw(survey(lab))",
+        "if True:\n    from labkit import trace",
+        "%magic\nfrom labkit import clean_up",
+        "from labkit import no_such_name\nfrom labkit.steps import create_topic\nimport labkit",
+    ]
+    path = tmp_path / "imports.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    assert names_imported(path) == ["draw_lab", "no_such_name", "survey", "trace"]

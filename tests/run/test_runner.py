@@ -81,6 +81,22 @@ class TestARunThatGoesWell:
         done = runner.run_notebooks([path], folder=tmp_path / "out", where="nowhere", say=lambda _: None)
         assert done.notebooks[0].notebook.cells[0].outputs[0].text == "[]\n"
 
+    @pytest.mark.parametrize(("name", "plots"), [("draw_lab", False), ("timeline", True)])
+    def test_matplotlib_is_imported_for_plots_alone(self, tmp_path, name, plots):
+        code = f"from labkit import {name}\nimport sys\nprint('matplotlib' in sys.modules)"
+        path = tmp_path / "modules.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+        done = runner.run_notebooks([path], folder=tmp_path / "out", where="nowhere", say=lambda _: None)
+        assert done.notebooks[0].notebook.cells[0].outputs[0].text == f"{plots}\n"
+
+    def test_a_name_that_labkit_does_not_have_fails_in_its_cell(self, tmp_path):
+        path = tmp_path / "wrong.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from labkit import no_such")]), path)
+        done = runner.run_notebooks([path], folder=tmp_path / "out", where="nowhere", say=lambda _: None)
+        assert str(done.failed.failure).startswith(
+            "cell 1 `from labkit import no_such`: ImportError: cannot import name"
+        )
+
     def test_needs_no_home_to_write_into(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", "/dev/null")
         assert run(tmp_path / "out", "fine").failed is None

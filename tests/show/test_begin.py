@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from labkit import Lab, begin, clean_up, redefine_lab, survey
-from labkit.show.begin import HEIGHT, MAKES, TITLES
+from labkit.show.begin import FORMS, MAKES, TITLES, WAY
+from labkit.show.svg import width_of
 
 
 @pytest.fixture
@@ -45,7 +46,20 @@ def test_it_marks_the_place_and_says_all_of_it_in_words(begun):
     shown = lab._repr_mimebundle_()
     assert re.search(r"1 topic +here\n2 queues +to come\n", shown["text/plain"])
     assert "The whole map, and where it runs" in shown["text/html"]
-    assert f'height="{HEIGHT}"' in shown["text/html"]
+    assert f'width="{FORMS[0][0]}"' in shown["text/html"]
+
+
+def test_it_has_a_form_for_each_place_and_no_words_are_drawn_closer_or_leave_their_box(begun):
+    lab = begun(4)
+    for sheet in lab.sheets:
+        root = ElementTree.fromstring(f"<svg>{sheet.shapes}</svg>")
+        words = root.findall("text")
+        assert len(words) >= len(TITLES) + 2 * len(WAY)
+        assert [word.text for word in words if word.get("textLength")] == []
+        for word in words:
+            right = float(word.get("x")) + width_of(word.text, word.get("class"))
+            assert right <= sheet.width
+            assert 0 < float(word.get("y")) < sheet.height
 
 
 def test_the_last_step_makes_nothing(begun):

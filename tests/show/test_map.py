@@ -75,6 +75,19 @@ class TestWhatIsOnIt:
         for form in forms_of(draw_lab(Survey("a lab", tuple(some)))):
             assert len(cells(form)) == len(some)
 
+    def test_a_word_of_aws_own_stays_on_one_line(self, survey_of):
+        survey = survey_of()
+        alarms = [
+            Part(kind, f"image-alarm-{branch}", "made", "INSUFFICIENT_DATA: no datapoints yet", function=branch)
+            for branch in survey.branches()
+            for kind in ("dead-letter alarm", "age alarm")
+        ]
+        drawn = draw_lab(replace(survey, parts=(*survey.parts, *alarms)))
+        wide, *_ = forms_of(drawn)
+        assert [text.text for text in wide.iter(f"{SVG}text") if text.text.endswith("INSUFFICIENT_")] == []
+        assert [text.text for text in wide.iter(f"{SVG}text")].count("age alarm: INSUFFICIENT_DATA") == 3
+        apart(drawn)
+
     def test_a_kind_that_it_has_no_place_for_is_in_the_table_alone(self, survey_of):
         survey = survey_of()
         alarm = Part("alarm", "too-many-dead-letters", "made")

@@ -44,6 +44,10 @@ def test_each_hop_has_the_time_of_the_trace(moving):
     assert pills == ["0 ms", "0 ms", "4 ms", "5 ms", "cold start, 6 ms", "400 ms", "1,234 ms", "1,240 ms"]
 
 
+def test_no_photo_covers_a_time(moving):
+    assert moving.rindex("<image") < moving.index('class="pill"')
+
+
 def test_the_parts_are_lit_where_they_are_on_the_map(moving, drawn):
     lit = [shape for shape in ElementTree.fromstring(moving).iter(f"{SVG}rect") if shape.get("class") == "reached"]
     places = [tuple(float(shape.get(side)) for side in ("x", "y", "width", "height")) for shape in lit]
