@@ -77,14 +77,13 @@ def test_code_becomes_blanks_for_what_is_used_later(full, left):
 
 def test_no_answer_of_an_exercise_is_left_in_a_students_notebook(made):
     for one in exercises().values():
-        (path,) = made.folder.glob(f"{one.notebook:02}_*.ipynb")
-        text = "\n".join(cell.source for cell in cells(path))
+        text = "\n".join(cell.source for cell in cells(made.folder / f"{one.notebook}.ipynb"))
         assert not [line for line in one.answer.strip().splitlines() if line in text]
 
 
 def test_the_answer_of_an_exercise_is_the_code_of_the_full_notebook():
     for one in exercises().values():
-        (path,) = FULL.glob(f"{one.notebook:02}_*.ipynb")
+        path = FULL / f"{one.notebook}.ipynb"
         answers = [c.source for c in cells(path) if c.cell_type == "code" and ANSWER in c.metadata.get("tags", [])]
         assert one.answer.strip() in answers
 

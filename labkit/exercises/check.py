@@ -28,6 +28,9 @@ JUDGES: dict[str, Callable[..., str]] = {
     "fourth-queue": deeds.fourth_queue,
     "billed-durations": readings.billed_durations,
     "queues-of-this-lab": readings.queues_of_this_lab,
+    "redriven": deeds.redriven,
+    "depth-of-a-queue": readings.depth_of_a_queue,
+    "subscription-in-a-template": documents.subscription_in_a_template,
 }
 MARKS = {"right": "✓", "wrong": "✗", "blank": "✎"}
 
