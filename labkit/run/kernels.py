@@ -16,28 +16,8 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 from labkit.interrupts import held_back
+from labkit.run.forks import AVAILABLE, PROVISIONER, WARM_UP, ForkServer
 from labkit.run.remains import KERNELS_VARIABLE
-
-# What the notebooks import, and matplotlib's first drawing, take longer than the start of a kernel. A kernel that waits
-# for its turn has time for it. What is imported stays: the garbage collector need not look at it, then or later.
-# Temporary files go into the run's own folder: a kernel is ended before it could remove them.
-WARM_UP = f"""
-import gc
-gc.disable()
-import io
-import os
-import tempfile
-tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
-from labkit import *
-from matplotlib.figure import Figure
-figure = Figure()
-figure.text(0, 0, "fonts", weight="bold")
-figure.savefig(io.BytesIO())
-from ipykernel.kernelapp import launch_new_instance
-gc.freeze()
-gc.enable()
-launch_new_instance()
-"""
 
 
 class _OwnKernelSpec(KernelSpecManager):
@@ -45,13 +25,19 @@ class _OwnKernelSpec(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
         # The history of a run is in its notebooks; IPython's own would go to the user's home.
-        command = [sys.executable, "-c", WARM_UP, "-f", "{connection_file}", "--HistoryManager.enabled=False"]
-        return KernelSpec(argv=command, display_name="Python 3", language="python")
+        arguments = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        named: dict[str, Any] = {"display_name": "Python 3", "language": "python"}
+        if AVAILABLE:
+            return KernelSpec(
+                argv=arguments, metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}}, **named
+            )
+        return KernelSpec(argv=[sys.executable, "-c", f"{WARM_UP}\nlaunch_new_instance()", *arguments], **named)
 
 
 class Kernel(AsyncKernelManager):
     """A kernel that can be ended together with the client that papermill made for it."""
 
+    server: ForkServer | None = None
     _made: Any = None
 
     def client(self, **settings: Any) -> Any:
@@ -77,6 +63,7 @@ class Kernels:
         # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
         # anything here takes to reckon.
         self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
+        self._server = ForkServer(self._environment, log) if AVAILABLE else None
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
@@ -89,6 +76,7 @@ class Kernels:
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
             connection_file=str(self._place / f"{number}.json"),
         )
+        kernel.server = self._server
         with held_back():
             await kernel.start_kernel(env=self._environment, cwd=str(folder), stdout=self._log, stderr=self._log)
             self._running.append(kernel)
@@ -111,6 +99,8 @@ class Kernels:
         """End all that still run."""
         for kernel in list(self._running):
             self.end(kernel)
+        if self._server:
+            self._server.close()
 
 
 async def _drop_tasks() -> None:
@@ -131,7 +121,8 @@ def kernels_for(folders: Sequence[Path], environment: Mapping[str, str], place: 
     with own_log.open("wb") as said:
         kernels = Kernels(folders, environment, place, said)
         try:
-            run_sync(kernels.start_ahead)()
+            if not AVAILABLE:
+                run_sync(kernels.start_ahead)()
             yield kernels
         finally:
             with held_back():
