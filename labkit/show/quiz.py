@@ -132,7 +132,7 @@ def predict(lab: Lab, name: str) -> Prediction:
 @cache
 def predictions() -> Mapping[str, Question]:
     """All predictions by name, in the order of the notebooks."""
-    files = sorted(PREDICTIONS.glob("[0-9][0-9]_*.toml"))
+    files = sorted(PREDICTIONS.rglob("[0-9]*_*.toml"))
     return {question.name: question for path in files for question in read_questions(path)}
 
 
