@@ -64,7 +64,8 @@ def _error_of(lab: Lab, branch: Branch) -> str:
     if "FunctionError" not in answer:
         return ""
     error = json.loads(answer["Payload"].read())
-    return f"{error['errorType']}: {error['errorMessage']}"
+    message = error["errorMessage"].rpartition("Error: ")[2]  # a time-out begins with the request's id
+    return f"{error['errorType']}: {message}"
 
 
 def _size_of(name: str) -> tuple[int, int]:

@@ -31,7 +31,6 @@ from labkit.exercises.texts import exercises, read_exercises
 from labkit.students import make_student_notebooks
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-WITHOUT = {"beyond/4_your_own_function", "beyond/5_watch_over_it"}
 
 RIGHT = {
     "parts-of-an-arn": lambda lab: (arn(lab).split(":")[2], arn(lab).split(":")[4]),
@@ -210,7 +209,7 @@ def test_four_mistakes_or_more_have_sentences_of_their_own(name):
 def test_every_exercise_has_a_judge_and_every_notebook_an_exercise():
     assert sorted(exercises()) == sorted(JUDGES)
     there = {path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in NOTEBOOKS.rglob("[0-9]*.ipynb")}
-    assert there - {one.notebook for one in exercises().values()} == WITHOUT
+    assert there == {one.notebook for one in exercises().values()}
 
 
 class TestWhatIsNotFilledIn:
@@ -467,6 +466,106 @@ class TestTheDepthOfAQueue:
 
     def test_its_queue_goes_with_the_lab(self, lab, name):
         assert ("queue", name) in inventory(lab).things
+
+
+GREY_CODE = """from batch import Rule, resize_batch
+from image import within
+
+RULE = Rule("CreateGreyImage", "grey/", "GreyImage-", within(800, 800), finish=lambda picture: picture.convert("L"))
+
+
+def handler(event, context):
+    return resize_batch(event, context, RULE)
+"""
+
+
+class TestAFunctionOfOnesOwn:
+    def said(self, lab, folder, old="", new=""):
+        (folder / "CreateGreyImage.py").write_text(GREY_CODE.replace(old, new) if old else GREY_CODE, "utf-8")
+        return check_exercise(lab, "function-of-ones-own", folder).sentence()
+
+    def test_is_right_when_its_picture_is(self, lab, tmp_path):
+        right = "Right. A picture of 2880 x 1920 comes out grey, with 800 x 533 pixels, under `grey/`."
+        assert self.said(lab, tmp_path) == right
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ('"grey/"', '"ingest/grey/"', "with results of its own, and so on for ever"),
+            ('"grey/"', '"grey"', "`greyGreyImage-cat.jpg`: a folder's name ends in a slash"),
+            ('"GreyImage-"', '"Grey-"', "the lab looks for `grey/GreyImage-cat.jpg`"),
+            ("within(800, 800)", "within(800, 400)", "comes out with 600 x 400, not 800 x 533"),
+            ('picture.convert("L")', "picture", "The picture comes out in colour"),
+            ("return resize", "resize", "The handler returns nothing"),
+            ("from image import within", "", "dead letters: NameError: name 'within' is not defined"),
+            ("def handler", "def handle", "has no attribute 'handler'"),
+            ("RULE = Rule(", "RULE = Rule[", "dead letters: SyntaxError"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_does(self, lab, tmp_path, old, new, said):
+        told = self.said(lab, tmp_path, old, new)
+        assert told.startswith("Not yet. ")
+        assert said in told
+
+    def test_a_blank_in_the_file_is_named(self, lab, tmp_path):
+        (tmp_path / "CreateGreyImage.py").write_text("RULE = ...", "utf-8")
+        said = check_exercise(lab, "function-of-ones-own", tmp_path).said
+        assert said == "The blank `RULE` in CreateGreyImage.py is not filled in yet."
+
+    def test_that_is_not_written_is_said(self, lab, tmp_path):
+        assert "run the cell that writes it" in check_exercise(lab, "function-of-ones-own", tmp_path).said
+
+
+class TestAnAlarmOnARate:
+    def said(self, lab, expression="100 * (m1 - m2) / m1", queue="", stat="Sum", tagged=True, **changes):
+        def asked(one, metric):
+            of = [{"Name": "QueueName", "Value": queue or lab.branch("CreateThumbnail").queue_name}]
+            measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": of}
+            return {"Id": one, "MetricStat": {"Metric": measured, "Period": 60, "Stat": stat}, "ReturnData": False}
+
+        rate = {"Id": "rate", "Expression": expression}
+        metrics = [asked("m1", "NumberOfMessagesReceived"), asked("m2", "NumberOfMessagesDeleted"), rate]
+        rule = {"Threshold": 50, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "Metrics": metrics, **changes}
+        own = f"{lab.definition.prefix}image-alarm-mine-{lab.definition.suffix}"
+        wanted = {name: value for name, value in rule.items() if value is not None}
+        tags = [{"Key": key, "Value": value} for key, value in lab.definition.tags.items()] if tagged else []
+        lab.client("cloudwatch").put_metric_alarm(AlarmName=own, EvaluationPeriods=1, Tags=tags, **wanted)
+        said = check_exercise(lab, "failure-rate", own).sentence()
+        lab.client("cloudwatch").delete_alarms(AlarmNames=[own])
+        return said
+
+    @pytest.mark.parametrize("expression", ["100 * (m1 - m2) / m1", "(1 - m2/m1) * 100", "100 - 100 * m2 / m1"])
+    def test_is_right_however_it_is_written(self, lab, expression):
+        said = "Right. Of 200 messages received and 60 deleted it makes 70, and rings."
+        assert self.said(lab, expression) == said
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"expression": "100 * m2 / m1"}, "it makes 30: that is how many go well"),
+            ({"expression": "(m1 - m2) / m1"}, "it makes 0.7: a share between 0 and 1"),
+            ({"expression": "100 * (m2 - m1) / m1"}, "it makes -70: it falls when more tries fail"),
+            ({"expression": "m1 - m2"}, "it makes 140: that is a count"),
+            ({"expression": "100 * (m1 - m2) / m2"}, "the rate of failures is 70"),
+            ({"queue": "another-queue"}, "It watches another-queue, and not"),
+            ({"stat": "Average"}, "Average of NumberOfMessagesReceived is not how many there were"),
+            ({"Threshold": 5}, "It rings from 5 on"),
+            ({"ComparisonOperator": "LessThanThreshold"}, "It rings as long as all is well"),
+            ({"ComparisonOperator": "GreaterThanThreshold"}, "At exactly 50 it stays silent"),
+            ({"tagged": False}, "clean-up would take it for someone else's"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_does(self, lab, changes, said):
+        told = self.said(lab, **changes)
+        assert told.startswith("Not yet. ")
+        assert said in told
+
+    def test_on_one_metric_is_no_rate(self, lab):
+        one = {"Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesReceived", "Period": 60, "Statistic": "Sum"}
+        assert "a rate needs two metrics and an expression" in self.said(lab, Metrics=None, **one)
+
+    def test_that_is_not_there_is_said(self, lab):
+        assert check_exercise(lab, "failure-rate", "no-alarm").said == "There is no alarm no-alarm."
 
 
 def test_a_lab_without_queues_has_an_empty_list(lab):
