@@ -130,6 +130,13 @@ class ForkProvisioner(LocalProvisioner):
         self.cwd = kwargs["cwd"]
         return self.connection_info
 
+    async def kill(self, restart: bool = False) -> None:
+        """Kill it, and see it gone: jupyter_client looks every 0.1 s only, and the next notebook waits, too."""
+        await super().kill(restart)
+        if self.pid is not None:
+            with suppress(psutil.Error):  # it is gone already, or is not after all that time
+                psutil.Process(self.pid).wait(END_S)
+
 
 PROVISIONER = "labkit-fork"
 # As an entry point of the package would register it, and for this process alone.

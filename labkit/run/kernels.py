@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty
 from typing import IO, Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
@@ -18,6 +21,8 @@ from jupyter_core.utils import run_sync
 from labkit.interrupts import held_back
 from labkit.run.forks import AVAILABLE, PROVISIONER, WARM_UP, ForkServer
 from labkit.run.remains import KERNELS_VARIABLE
+
+KERNEL_ANSWERS_WITHIN_S = 60
 
 
 class _OwnKernelSpec(KernelSpecManager):
@@ -32,6 +37,27 @@ class _OwnKernelSpec(KernelSpecManager):
                 argv=arguments, metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}}, **named
             )
         return KernelSpec(argv=[sys.executable, "-c", f"{WARM_UP}\nlaunch_new_instance()", *arguments], **named)
+
+
+class Client(AsyncKernelClient):
+    """A client that is ready as soon as its kernel is, and not another 0.2 s later."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Ask until the kernel has answered on both channels. Raises RuntimeError if it dies or takes too long.
+
+        What it says beyond that belongs to no cell, and nbclient takes no notice of it.
+        """
+        end = time.monotonic() + (timeout or KERNEL_ANSWERS_WITHIN_S)
+        while True:
+            self.kernel_info()
+            with suppress(Empty):
+                await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)
+                return
+            if not await self.is_alive():
+                raise RuntimeError("The kernel died before it was ready.")
+            if time.monotonic() > end:
+                raise RuntimeError("The kernel did not answer in time.")
 
 
 class Kernel(AsyncKernelManager):
@@ -71,6 +97,7 @@ class Kernels:
             return
         number, folder = self._to_start.popleft()
         kernel = Kernel(
+            client_factory=Client,
             kernel_name="python3",
             kernel_spec_manager=_OwnKernelSpec(),
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
