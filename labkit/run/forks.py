@@ -51,7 +51,14 @@ os.environ["JPY_PARENT_PID"] = str(os.getpid())
 import json
 import signal
 import sys
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+def see_it_ended(*_):
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                return
+        except ChildProcessError:
+            return
+signal.signal(signal.SIGCHLD, see_it_ended)
 while line := sys.stdin.buffer.readline():
     if pid := os.fork():
         print(pid, flush=True)
@@ -108,7 +115,6 @@ class ForkServer:
                 "The process that kernels are forked from has ended.",
                 where="starting a kernel",
                 hint="kernels.log, beside the report, may say why.",
-                code="no-kernel",
             ) from error
 
     def close(self) -> None:
