@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES  # botocore's own spelling
@@ -270,4 +271,18 @@ def _blind_session(region: str, key: str, secret: str) -> boto3.Session:
     }
     unseen["config_file"] = unseen["credentials_file"] = (None, None, os.devnull, None)
     core = botocore.session.Session(session_vars=unseen)
+    core.register_component("data_loader", _loader())
     return boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region, botocore_session=core)
+
+
+@cache
+def _loader() -> botocore.loaders.Loader:
+    """What reads the services' models, and keeps what it has read: one for all sessions of this process."""
+    return botocore.loaders.create_loader()
+
+
+def load_models() -> None:
+    """Read the models of the lab's services ahead, while there is time for it."""
+    session = _blind_session("us-east-1", "none", "none")
+    for service in (*REGIONAL_SERVICES, "iam", "sts", "cloudwatch"):
+        session.client(service)

@@ -17,7 +17,8 @@ from labkit.errors import LabError
 from labkit.result import Result
 
 ANSWER = "answer"  # the cell tag; a code cell loses its statements, a text loses what follows its question
-YOUR_TURN = "...  # your turn"
+ROOM = "# your turn"
+YOUR_TURN = f"...  {ROOM}"
 IMPORT = "from labkit import blank"
 WRITE_DOWN = "*Write down what you think, then run on.*"
 QUESTION = "**Predict.**"
@@ -102,8 +103,8 @@ def with_room(code: str, wanted: set[str]) -> str:
     stored = (node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and _is_stored(node))
     names = [name for name in dict.fromkeys(stored) if name in wanted]
     if not names:
-        return YOUR_TURN
-    return "\n".join([IMPORT, "", *(f'{name} = blank("{name}")  # your turn' for name in names)])
+        return ROOM
+    return "\n".join([IMPORT, "", *(f'{name} = blank("{name}")  {ROOM}' for name in names)])
 
 
 def _is_stored(name: ast.Name) -> bool:
@@ -115,7 +116,8 @@ def names_used(cells: Iterable[Any]) -> set[str]:
     found = set()
     for cell in cells:
         if cell.cell_type == "code" and not cell.source.startswith("%"):
-            found |= {node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+            names = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name))
+            found |= {name.id for name in names if not _is_stored(name)}
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from labkit import LabError
 from labkit.exercises.texts import exercises
-from labkit.students import ANSWER, WRITE_DOWN, make_student_notebooks, question_alone, with_room
+from labkit.students import ANSWER, WRITE_DOWN, make_student_notebooks, names_used, question_alone, with_room
 
 FULL = Path(__file__).parents[1] / "notebooks"
 
@@ -58,7 +58,7 @@ def test_the_same_notebooks_give_the_same_files(made, tmp_path):
 @pytest.mark.parametrize(
     ("full", "left"),
     [
-        ("create_topic(lab)", "...  # your turn"),
+        ("create_topic(lab)", "# your turn"),
         ("topic = create_topic(lab)", 'from labkit import blank\n\ntopic = blank("topic")  # your turn'),
         ("news = json.loads(body)\nkey = news['key']", 'from labkit import blank\n\nkey = blank("key")  # your turn'),
         ("bucket, key = a, b\nput(bucket, key)", 'from labkit import blank\n\nkey = blank("key")  # your turn'),
@@ -68,23 +68,29 @@ def test_the_same_notebooks_give_the_same_files(made, tmp_path):
             '%%writefile {folder}/x.py\n"""What it does."""\nfrom batch import Rule\n\nRULE = ...  # your turn\n\n\n'
             "def handler(event, context):\n    ...  # your turn",
         ),
-        ("for f in fs:\n    add(f)", "...  # your turn"),
+        ("for f in fs:\n    add(f)", "# your turn"),
     ],
 )
 def test_code_becomes_blanks_for_what_is_used_later(full, left):
     assert with_room(full, {"topic", "key"}) == left
 
 
+def test_only_what_is_read_later_is_a_blank():
+    cell = nbformat.v4.new_code_cell("answer = receive(topic)")
+    assert names_used([cell]) == {"receive", "topic"}
+
+
 def test_no_answer_of_an_exercise_is_left_in_a_students_notebook(made):
     for one in exercises().values():
-        (path,) = made.folder.glob(f"{one.notebook:02}_*.ipynb")
-        text = "\n".join(cell.source for cell in cells(path))
-        assert not [line for line in one.answer.strip().splitlines() if line in text]
+        text = "\n".join(cell.source for cell in cells(made.folder / f"{one.notebook}.ipynb"))
+        left_out = set(one.answer.strip().splitlines()) - set(with_room(one.answer.strip(), set()).splitlines())
+        assert left_out
+        assert not [line for line in left_out if line and line in text]
 
 
 def test_the_answer_of_an_exercise_is_the_code_of_the_full_notebook():
     for one in exercises().values():
-        (path,) = FULL.glob(f"{one.notebook:02}_*.ipynb")
+        path = FULL / f"{one.notebook}.ipynb"
         answers = [c.source for c in cells(path) if c.cell_type == "code" and ANSWER in c.metadata.get("tags", [])]
         assert one.answer.strip() in answers
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from labkit.columns import Columns
 from labkit.errors import LabError, aws_errors
-from labkit.exercises import deeds, documents, readings
+from labkit.exercises import beyond, deeds, documents, readings
 from labkit.exercises.blanks import HINT, unfilled
 from labkit.exercises.texts import exercise
 from labkit.exercises.wrong import Wrong
@@ -28,6 +28,11 @@ JUDGES: dict[str, Callable[..., str]] = {
     "fourth-queue": deeds.fourth_queue,
     "billed-durations": readings.billed_durations,
     "queues-of-this-lab": readings.queues_of_this_lab,
+    "redriven": deeds.redriven,
+    "depth-of-a-queue": readings.depth_of_a_queue,
+    "subscription-in-a-template": documents.subscription_in_a_template,
+    "function-of-ones-own": beyond.function_of_ones_own,
+    "failure-rate": beyond.failure_rate,
 }
 MARKS = {"right": "✓", "wrong": "✗", "blank": "✎"}
 

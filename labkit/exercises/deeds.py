@@ -8,14 +8,17 @@ from contextlib import suppress
 from typing import Any
 
 from labkit import policy
+from labkit.branch import Branch
 from labkit.errors import LabError, WaitedTooLong
 from labkit.exercises.wrong import Wrong, require
 from labkit.lab import Lab
 from labkit.pictures import UnreadablePicture, require_whole
-from labkit.resources import Bucket, Photo, Queue, Subscription
+from labkit.resources import Bucket, DeadLetterQueue, Photo, Queue, Subscription
 from labkit.resources.bucket import bucket_of
+from labkit.resources.queue import queue_depth
 from labkit.resources.resource import OURS, parsed
 from labkit.resources.topic import Topic
+from labkit.result import counted
 from labkit.samples import sample
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX
 from labkit.steps.code import forget_photo
@@ -26,19 +29,19 @@ from labkit.waiting import wait_until
 
 RESULTS_WITHIN_S = 60
 ARRIVES_WITHIN_S = 20
+MOVED_WITHIN_S = 60
 CHANGED, WIDTH, HEIGHT = "CreateMobileImage", 400, 320
 TRIED_AS, TRIED_ON = "exercise/mobile.jpg", "AWS.jpg"  # wider than high, so that the width decides
 BY_HAND = "by-hand"
+REDRIVEN = "CreateThumbnail"
 
 
 def smaller_mobile(lab: Lab) -> str:
     """CreateMobileImage, changed to make pictures that fit into 400 x 320; its own code is put back."""
     branch = lab.branch(CHANGED)
     try:
-        answer = lab.client("lambda").invoke(FunctionName=branch.function_name, Payload=b"{}")
-        if "FunctionError" in answer:
-            error = json.loads(answer["Payload"].read())
-            raise Wrong(f"Every message would end in the dead letters: {error['errorType']}: {error['errorMessage']}.")
+        if error := _error_of(lab, branch):
+            raise Wrong(f"Every message would end in the dead letters: {error}.")
         width, height = _width_and_height(lab)
         usual = branch.function.result_size(*_size_of(TRIED_ON))
         unchanged = f"The picture is {width} x {height} as before: the function still runs the code that it had."
@@ -53,6 +56,16 @@ def smaller_mobile(lab: Lab) -> str:
     finally:
         upload_code(lab, CHANGED)
         forget_photo(lab, f"{INGEST_FOLDER}{TRIED_AS}")
+
+
+def _error_of(lab: Lab, branch: Branch) -> str:
+    """What the function of a branch says of an event without messages if it fails; else an empty text."""
+    answer = lab.client("lambda").invoke(FunctionName=branch.function_name, Payload=b"{}")
+    if "FunctionError" not in answer:
+        return ""
+    error = json.loads(answer["Payload"].read())
+    message = error["errorMessage"].rpartition("Error: ")[2]  # a time-out begins with the request's id
+    return f"{error['errorType']}: {message}"
 
 
 def _size_of(name: str) -> tuple[int, int]:
@@ -172,3 +185,48 @@ def _arrived(lab: Lab, queue: Queue, message_id: str) -> bool:
     with suppress(WaitedTooLong):
         return wait_until(look, what="the message", seconds=ARRIVES_WITHIN_S)
     return False
+
+
+def redriven(lab: Lab, key: Any) -> str:
+    """The dead letters of CreateThumbnail, sent back once their cause was fixed: is the thumbnail of `key` there?
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+    """
+    branch = lab.branch(REDRIVEN)
+    dead, result = DeadLetterQueue.in_branch(lab, branch), branch.result_key(key)
+    tasks, left = _moves(lab, dead)
+    if error := _error_of(lab, branch):
+        again = "what you sent back fails again, and is a dead letter once more."
+        raise Wrong(f"The cause is still there ({error}): {again if tasks or not left else 'fix that first.'}")
+    targets = [one["DestinationArn"].rsplit(":", 1)[-1] for one in tasks if "DestinationArn" in one]
+    other = f"They went to {''.join(targets[:1])}, whose function makes another picture, and not this one."
+    require(targets[:1] in ([], [branch.queue_name]), other)
+    still = f"The cause is fixed, and {counted(left, 'dead letter')} still in {dead.name}: none goes back by itself."
+    require(not left, still)
+    lost = f"No dead letter is left, and {result} is not there: a deleted letter is lost, and S3 sends no other."
+    require(_comes(lab, branch, result), f"{lost} `send_again(lab, {key!r})` tells the topic once more.")
+    return f"{result} is there: late, and not lost. Its message waited until you had fixed what it failed of."
+
+
+def _moves(lab: Lab, dead: DeadLetterQueue) -> tuple[list[Mapping[str, Any]], int]:
+    """The moves out of a dead-letter queue, the latest first, once none is running; and how many letters are left."""
+    sqs = lab.client("sqs")
+
+    def ended() -> list[Mapping[str, Any]] | None:
+        tasks = sqs.list_message_move_tasks(SourceArn=dead.arn, MaxResults=10).get("Results", [])
+        return None if any(one["Status"] == "RUNNING" for one in tasks) else [{}, *tasks]
+
+    tasks = wait_until(ended, what="the dead letters to be moved", seconds=MOVED_WITHIN_S)[1:]
+    return tasks, queue_depth(dead.read() or {}).total
+
+
+def _comes(lab: Lab, branch: Branch, key: str) -> bool:
+    """Whether a result is there, once it is or nothing is left of which it could come."""
+    bucket, queue = bucket_of(lab), Queue.in_branch(lab, branch)
+    with suppress(WaitedTooLong):
+        wait_until(
+            lambda: bucket.head(key) or not queue_depth(queue.read() or {}).total,
+            what="the picture",
+            seconds=RESULTS_WITHIN_S,
+        )
+    return bucket.head(key) is not None

@@ -7,12 +7,14 @@ from typing import Any
 
 from labkit import policy
 from labkit.exercises.wrong import Wrong, require
+from labkit.insight.template import export_template
 from labkit.lab import Lab
 from labkit.resources import QueuePolicy
 
 SOMEONE = "999999999999"  # an account that is nobody's
 EXERCISED = "CreateThumbnail"  # the branch that the exercises are about
 SNS = "sns.amazonaws.com"
+SUBSCRIPTION, ARCHIVE = "AWS::SNS::Subscription", "ArchiveQueue"  # in a template
 
 
 def message_attributes(lab: Lab, attributes: Any) -> str:  # noqa: ARG001
@@ -132,6 +134,50 @@ def one_right_more(lab: Lab, statement: Any) -> str:
         raise Wrong(f"The function still may not tag {own.rsplit('/', 1)[-1]}: {why}.")
     require(not allowed("s3:GetObject", own), "It may tag its results, and also read them: that is one right too many.")
     return f"The function may tag what it has written to `{branch.folder}`, and not one thing more."
+
+
+def subscription_in_a_template(lab: Lab, resource: Any) -> str:
+    """The resource of a template that subscribes the queue `ArchiveQueue` to the template's topic.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-subscription.html
+    """
+    require(isinstance(resource, Mapping), "CloudFormation would refuse it: a resource is a dictionary.")
+    kind, properties = resource.get("Type"), resource.get("Properties")
+    near = f"CloudFormation knows no resource {kind!r}, and would refuse the whole template."
+    require(kind == SUBSCRIPTION, near if kind else "CloudFormation would not know what to make: it has no Type.")
+    beside = "CloudFormation would refuse the whole template: what the subscription is like stands in its Properties."
+    require(isinstance(properties, Mapping) and set(resource) <= {"Type", "Properties", "DependsOn"}, beside)
+    if unknown := sorted(properties.keys() - export_template(lab).resources["ThumbnailSubscription"]["Properties"]):
+        raise Wrong(f"CloudFormation would refuse it: a subscription has no property {unknown[0]!r}.")
+    protocol = properties.get("Protocol")
+    require(protocol == "sqs", f"SNS would take the queue for something else: its protocol is `sqs`, not {protocol!r}.")
+    _topic_of_the_template(properties.get("TopicArn"))
+    _queue_of_the_template(properties.get("Endpoint"))
+    raw = "Raw delivery is on: S3's event comes without SNS's envelope, and the functions' code would not know it."
+    require(properties.get("RawMessageDelivery") in (None, False, "false"), raw)
+    return "CloudFormation makes the queue first, as the subscription names it; in every lab it is that lab's own."
+
+
+def _topic_of_the_template(topic: Any) -> None:
+    fixed = "The topic's ARN is written out: a second lab's queue would get the news of the first."
+    require(not isinstance(topic, str) and not _is(topic, "Fn::Sub"), fixed)
+    asked = "CloudFormation would refuse it: a topic has no attribute of that name. Its ARN is what `Ref` gives."
+    require(not _is(topic, "Fn::GetAtt") or topic == {"Fn::GetAtt": ["Topic", "TopicArn"]}, asked)
+    nothing = f"CloudFormation would refuse the whole template: {topic!r} is no topic in it."
+    require(topic in ({"Ref": "Topic"}, {"Fn::GetAtt": ["Topic", "TopicArn"]}), nothing)
+
+
+def _queue_of_the_template(queue: Any) -> None:
+    url = "SNS would refuse it, and CloudFormation undo the whole stack: `Ref` of a queue is its URL, not its ARN."
+    require(queue != {"Ref": ARCHIVE}, url)
+    fixed = "The queue's ARN is written out: CloudFormation would not know that it has to make the queue first."
+    require(not isinstance(queue, str) and not _is(queue, "Fn::Sub"), fixed)
+    other = f"The news would go to another queue, or to none: what is named is {queue!r}, and not `{ARCHIVE}`."
+    require(_is(queue, "Fn::GetAtt") and queue["Fn::GetAtt"] in ([ARCHIVE, "Arn"], f"{ARCHIVE}.Arn"), other)
+
+
+def _is(value: Any, function: str) -> bool:
+    return isinstance(value, Mapping) and function in value
 
 
 def _document(statement: Any, *, principal: bool = True) -> dict[str, Any]:

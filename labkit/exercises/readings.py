@@ -11,6 +11,7 @@ from labkit.exercises.wrong import Wrong, require
 from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.resources import Queue
+from labkit.resources.queue import queue_depth
 from labkit.resources.resource import OURS
 from labkit.settings import INGEST_FOLDER
 
@@ -105,3 +106,27 @@ def queues_of_this_lab(lab: Lab, urls: Any) -> str:
     if left := sorted(wanted - found.keys()):
         raise Wrong(f"{left[0]} would be left behind, though it carries this lab's tags.")
     return f"{len(wanted)} queues, and each of them says that it is this lab's."
+
+
+def depth_of_a_queue(lab: Lab, name: Any, depth: Any) -> str:
+    """How many messages are in a queue of the student's: those that wait, those in flight, and those delayed.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-resources-required-process-messages.html
+    """
+    found = Queue(lab, str(name)).read()
+    require(found is not None, f"There is no queue {name}.")
+    now = queue_depth(found or {})
+    texts = "That is a text: SQS answers with texts, and `+` puts them one behind the other. `int()` makes numbers."
+    require(not isinstance(depth, str), texts)
+    require(isinstance(depth, int), "The depth is a number.")
+    waiting, in_flight, delayed = now.waiting, now.in_flight, now.delayed
+    if depth == now.total:
+        return f"{waiting} wait, {in_flight} are in flight, {delayed} delayed: the queue holds {now.total} messages."
+    told = {
+        waiting: f"These only wait. {in_flight} are in flight: of a busy queue you would see the idle part.",
+        in_flight: "These are in flight. However long the queue grows, this number stays: it counts who works.",
+        delayed: "These are delayed, and the others are in the queue as well.",
+        waiting + in_flight: f"{delayed} more is on its way: delayed, so that nobody is given it yet.",
+        waiting + delayed: f"{in_flight} in flight are missing: if whoever has them dies, they all come back.",
+    }
+    raise Wrong(told.get(depth, f"The queue holds {now.total} messages, not {depth}: SQS counts them in three heaps."))

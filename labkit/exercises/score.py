@@ -15,8 +15,9 @@ RIGHT = "right"
 
 @dataclass(frozen=True)
 class Score(Result):
-    """How many exercises were solved, of all; how many predictions and questions were answered, and how many rightly.
+    """How many exercises were solved, predictions and questions answered, and how many of those rightly.
 
+    `exercises` counts those of the story; one beyond it counts once it is solved.
     For predictions and questions the first choice counts: the reasons stand beside it afterwards.
     """
 
@@ -47,8 +48,8 @@ class Score(Result):
 
 def score(lab: Lab) -> Score:
     """What was answered in this lab so far, by its journal, also once it is cleaned up. Asks AWS nothing."""
-    known = exercises()
     tried = {one.name for one in lab.journal.answers("exercise") if one.facts["verdict"] == RIGHT}
+    known = [name for name, one in exercises().items() if one.in_story or name in tried]
     solved = tuple(name for name in known if name in tried)
     choices, quizzes = (_first(lab.journal.answers(kind)) for kind in ("choice", "quiz"))
     return Score(solved, len(known), len(choices), _right(choices), len(quizzes), _right(quizzes))

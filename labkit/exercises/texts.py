@@ -13,6 +13,7 @@ from labkit.errors import LabError
 from labkit.result import Result, html_prose, html_text
 
 TEXTS = Path(__file__).with_name("texts")
+BEYOND = "beyond"  # the folder of what comes after the story, as among the notebooks
 MEMBERS = ("name", "title", "after", "hints", "answer")
 HINTS = 2
 
@@ -26,7 +27,12 @@ class Exercise(Result):
     after: str
     hints: tuple[str, ...]
     answer: str
-    notebook: int
+    notebook: str  # without `.ipynb`, such as `02_queues` or `beyond/2_at_scale`
+
+    @property
+    def in_story(self) -> bool:
+        """Whether it stands in a numbered notebook."""
+        return not self.notebook.startswith(BEYOND)
 
     def sentence(self) -> str:
         """The title, and what becomes of what one does."""
@@ -59,12 +65,12 @@ def exercise(name: str) -> Exercise:
 @cache
 def exercises() -> Mapping[str, Exercise]:
     """All exercises by name, in the order of the notebooks. Raises LabError for a file that is faulty."""
-    found = [one for path in sorted(TEXTS.glob("[0-9]*.toml")) for one in read_exercises(path)]
+    found = [one for path in sorted(TEXTS.rglob("[0-9]*.toml")) for one in read_exercises(path)]
     return {one.name: one for one in found}
 
 
 def read_exercises(path: Path) -> list[Exercise]:
-    """The exercises in a TOML file whose name begins with the notebook's number.
+    """The exercises in a TOML file that is named as its notebook is, in a folder `beyond` if that one is.
 
     Raises LabError, which names the file, the exercise, and what is wrong with it.
     """
@@ -75,10 +81,8 @@ def read_exercises(path: Path) -> list[Exercise]:
     for number, entry in enumerate(entries, 1):
         if fault := _fault(entry):
             raise LabError(f"{path}, exercise {number}: {fault}.", hint=f"It has {', '.join(MEMBERS)}.")
-    return [
-        Exercise(**{**entry, "hints": tuple(entry["hints"])}, notebook=int(path.name.partition("_")[0]))
-        for entry in entries
-    ]
+    notebook = f"{BEYOND}/{path.stem}" if path.parent.name == BEYOND else path.stem
+    return [Exercise(**{**entry, "hints": tuple(entry["hints"])}, notebook=notebook) for entry in entries]
 
 
 def _fault(entry: Mapping[str, Any]) -> str:

@@ -115,10 +115,13 @@ class Survey(Result):
         return [(part.kind, part.name, part.state, part.trouble or part.detail or "-") for part in self.parts]
 
 
-def survey(lab: Lab) -> Survey:
-    """Look at every part of the lab as it stands in AWS. Changes nothing. Raises LabError if AWS refuses."""
+def survey(lab: Lab, snapshot: Snapshot | None = None) -> Survey:
+    """Look at every part of the lab as it stands in AWS, or in a snapshot as far as that has it.
+
+    Changes nothing. Raises LabError if AWS refuses.
+    """
     with aws_errors("surveying the lab"):
-        return Survey(lab.definition.lab_id, tuple(_parts(Snapshot(lab))))
+        return Survey(lab.definition.lab_id, tuple(_parts(snapshot or Snapshot(lab))))
 
 
 def _parts(snapshot: Snapshot) -> Iterator[Part]:

@@ -251,12 +251,12 @@ class Queue(AnyQueue):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Make them, look after them, take messages out and put them back."""
+        """Make them, look after them, take messages out, put them back, and have dead letters moved back."""
         yield Right(
             "MakeAndKeepQueues",
             "sqs",
             "CreateQueue DeleteQueue GetQueueUrl GetQueueAttributes TagQueue ListQueueTags ReceiveMessage "
-            "DeleteMessage SendMessage",
+            "DeleteMessage SendMessage StartMessageMoveTask ListMessageMoveTasks",
             all_queues(lab),
         )
         yield Right("ListAndLook", "sqs", "ListQueues", ("*",))

@@ -5,44 +5,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty
 from typing import IO, Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 from labkit.interrupts import held_back
+from labkit.run.forks import AVAILABLE, PROVISIONER, WARM_UP, ForkServer
 from labkit.run.parameters import names_imported
 from labkit.run.remains import KERNELS_VARIABLE
 
-# What a notebook imports, and matplotlib's first drawing where it plots, take longer than the start of a kernel. A
-# kernel that waits for its turn has time for it. What is imported stays: the garbage collector need not look at it,
-# then or later. Temporary files go into the run's own folder: a kernel is ended before it could remove them.
-WARM_UP = f"""
-import gc
-gc.disable()
-import io
-import os
-import sys
-import tempfile
-tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
-import labkit
-for name in sys.argv.pop().split():
-    getattr(labkit, name, None)  # its cell will say that there is no such name
-if "matplotlib" in sys.modules:
-    from matplotlib.figure import Figure
-    figure = Figure()
-    figure.text(0, 0, "fonts", weight="bold")
-    figure.savefig(io.BytesIO())
-from ipykernel.kernelapp import launch_new_instance
-gc.freeze()
-gc.enable()
-launch_new_instance()
-"""
+KERNEL_ANSWERS_WITHIN_S = 60
 
 
 class _OwnKernelSpec(KernelSpecManager):
@@ -55,14 +36,41 @@ class _OwnKernelSpec(KernelSpecManager):
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
         # The history of a run is in its notebooks; IPython's own would go to the user's home.
-        command = [sys.executable, "-c", WARM_UP, "-f", "{connection_file}", "--HistoryManager.enabled=False"]
-        command.append(self._names)  # which the kernel itself never sees
-        return KernelSpec(argv=command, display_name="Python 3", language="python")
+        arguments = ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+        named: dict[str, Any] = {"display_name": "Python 3", "language": "python"}
+        if AVAILABLE:
+            return KernelSpec(
+                argv=arguments, metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}}, **named
+            )
+        command = [sys.executable, "-c", f"{WARM_UP}\nlaunch_new_instance()", *arguments, self._names]
+        return KernelSpec(argv=command, **named)
+
+
+class Client(AsyncKernelClient):
+    """A client that is ready as soon as its kernel is, and not another 0.2 s later."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Ask until the kernel has answered on both channels. Raises RuntimeError if it dies or takes too long.
+
+        What it says beyond that belongs to no cell, and nbclient takes no notice of it.
+        """
+        end = time.monotonic() + (timeout or KERNEL_ANSWERS_WITHIN_S)
+        while True:
+            self.kernel_info()
+            with suppress(Empty):
+                await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)
+                return
+            if not await self.is_alive():
+                raise RuntimeError("The kernel died before it was ready.")
+            if time.monotonic() > end:
+                raise RuntimeError("The kernel did not answer in time.")
 
 
 class Kernel(AsyncKernelManager):
     """A kernel that can be ended together with the client that papermill made for it."""
 
+    server: ForkServer | None = None
     _made: Any = None
 
     def client(self, **settings: Any) -> Any:
@@ -88,6 +96,8 @@ class Kernels:
         # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
         # anything here takes to reckon.
         self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
+        names = sorted({name for path in notebooks for name in names_imported(path)})
+        self._server = ForkServer(self._environment, log, names) if AVAILABLE else None
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
@@ -95,11 +105,13 @@ class Kernels:
             return
         number, path = self._to_start.popleft()
         kernel = Kernel(
+            client_factory=Client,
             kernel_name="python3",
             kernel_spec_manager=_OwnKernelSpec(names_imported(path)),
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
             connection_file=str(self._place / f"{number}.json"),
         )
+        kernel.server = self._server
         with held_back():
             await kernel.start_kernel(env=self._environment, cwd=str(path.parent), stdout=self._log, stderr=self._log)
             self._running.append(kernel)
@@ -122,6 +134,8 @@ class Kernels:
         """End all that still run."""
         for kernel in list(self._running):
             self.end(kernel)
+        if self._server:
+            self._server.close()
 
 
 async def _drop_tasks() -> None:
@@ -142,7 +156,8 @@ def kernels_for(notebooks: Sequence[Path], environment: Mapping[str, str], place
     with own_log.open("wb") as said:
         kernels = Kernels(notebooks, environment, place, said)
         try:
-            run_sync(kernels.start_ahead)()
+            if not AVAILABLE:
+                run_sync(kernels.start_ahead)()
             yield kernels
         finally:
             with held_back():

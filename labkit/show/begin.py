@@ -8,6 +8,7 @@ from typing import Any
 
 from labkit.insight.survey import FAILING, MADE, MISSING, Part, Survey, survey
 from labkit.lab import Lab, open_lab
+from labkit.resources import Snapshot
 from labkit.result import NO_FORMULAS, html_prose, html_table
 from labkit.show.forms import Sheet, as_image, in_one_file
 from labkit.show.map import LabMap, draw_lab
@@ -187,7 +188,8 @@ def begin(
     The options are those of `open_lab`. Step 7 makes nothing: it is there to delete. Raises LabError.
     """
     lab = open_lab(where, account=account, profile=profile, region=region, prefix=prefix)
-    before = step - 1
-    caught = catch_up(lab, to=before) if before in STEPS else None
+    before, snapshot = step - 1, Snapshot(lab)
+    caught = catch_up(lab, to=before, snapshot=snapshot) if before in STEPS else None
     made = caught.sentence() if caught and caught.new else ""
-    return Begun(lab.definition, lab.connection, lab.journal, lab.workspace, step, survey(lab), made)
+    found = survey(lab, None if made else snapshot)
+    return Begun(lab.definition, lab.connection, lab.journal, lab.workspace, step, found, made)

@@ -69,7 +69,8 @@ class Quiz(Result):
         if os.environ.get(HEADLESS):
             display(bundle, raw=True)  # type: ignore[no-untyped-call]
             return
-        folded = f"<details><summary>The questions as text</summary>{bundle['text/html']}</details>"
+        title = "The questions as text" if len(self.questions) > 1 else "The question as text"
+        folded = f"<details><summary>{title}</summary>{bundle['text/html']}</details>"
         display({**bundle, "text/html": folded}, raw=True)  # type: ignore[no-untyped-call]
         display(self.widget())  # type: ignore[no-untyped-call]
 
@@ -131,7 +132,7 @@ def predict(lab: Lab, name: str) -> Prediction:
 @cache
 def predictions() -> Mapping[str, Question]:
     """All predictions by name, in the order of the notebooks."""
-    files = sorted(PREDICTIONS.glob("[0-9][0-9]_*.toml"))
+    files = sorted(PREDICTIONS.rglob("[0-9]*_*.toml"))
     return {question.name: question for path in files for question in read_questions(path)}
 
 

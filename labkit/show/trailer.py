@@ -37,7 +37,7 @@ STAGES = (
 GOING = "The photo goes in now. Nobody calls a function."
 PURPOSE = "In an hour you will have built this. See it in half a minute, in a lab that is thrown away afterwards."
 CODE = "play_trailer(lab)"
-SCALE = 0.12  # of the pixels, so that all four pictures stand in one row
+SCALE = 0.08  # of the pixels, so that all four pictures stand in one row, and on the first screen
 
 
 @dataclass

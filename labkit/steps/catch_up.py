@@ -9,6 +9,8 @@ from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.maker import CATCH_UP, made_by
 from labkit.progress import progress
+from labkit.resources import Snapshot, resources
+from labkit.resources.judgement import WORKS, worst
 from labkit.result import Result, counted
 from labkit.samples import sample
 from labkit.steps.alarms import create_alarms
@@ -67,15 +69,24 @@ class CaughtUp(Result):
         return self.new
 
 
-def catch_up(lab: Lab, *, to: int) -> CaughtUp:
+def catch_up(lab: Lab, *, to: int, snapshot: Snapshot | None = None) -> CaughtUp:
     """Do the steps 1 to `to` as far as they are not done, so that a later notebook can be started alone.
 
-    Returns what was made. Raises LabError, also if there is no such step.
+    What is whole in a snapshot, if one is given, is not looked at again. Returns what was made. Raises LabError, also
+    if there is no such step.
     """
     if to not in STEPS:
         raise LabError(f"There is no step {to} to catch up to.", hint=f"Use 1 to {max(STEPS)}.", code="bad-option")
     before = len(lab.journal.begun())
     with made_by(CATCH_UP):
-        for make in progress([make for step in range(1, to + 1) for make in STEPS[step]], what=f"steps 1 to {to}"):
+        steps = [step for step in range(1, to + 1) if not (snapshot and _is_whole(step, snapshot))]
+        for make in progress([make for step in steps for make in STEPS[step]], what=f"steps 1 to {to}"):
             make(lab)
     return CaughtUp(to, tuple(dict.fromkeys(lab.journal.begun()[before:])))
+
+
+def _is_whole(step: int, snapshot: Snapshot) -> bool:
+    """Whether all that a step makes works as it was made, and is in the journal."""
+    made = [one for one in resources(snapshot.lab) if one.step == step]
+    journal = snapshot.lab.journal
+    return bool(made) and all(journal.find(*one.key) and worst(snapshot.judge(one)) == WORKS for one in made)

@@ -20,7 +20,10 @@ from labkit import (
     inventory,
     open_lab,
     read_logs,
+    redrive,
     sample,
+    upload_photo,
+    wait_for_dead_letters,
 )
 from labkit.exercises.check import JUDGES
 from labkit.exercises.readings import EXAMPLE_KEY
@@ -38,7 +41,33 @@ RIGHT = {
     "one-right-more": lambda lab: (tagging(lab),),
     "billed-durations": lambda lab: (durations(lab, "billed_ms"),),
     "queues-of-this-lab": lambda lab: (queue_urls(lab),),
+    "subscription-in-a-template": lambda lab: (subscription(),),
 }
+
+
+def subscription(kind="AWS::SNS::Subscription", **changes):
+    endpoint = {"Fn::GetAtt": ["ArchiveQueue", "Arn"]}
+    properties = {"TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": endpoint, **changes}
+    return {"Type": kind, "Properties": {name: one for name, one in properties.items() if one is not None}}
+
+
+ARN = "arn:aws:sns:us-east-1:123456789012:resize-image-topic"
+SUBSCRIPTIONS = (
+    (subscription(Endpoint={"Ref": "ArchiveQueue"}), "`Ref` of a queue is its URL, not its ARN"),
+    (subscription(TopicArn=ARN), "a second lab's queue would get the news of the first"),
+    (subscription(TopicArn={"Fn::GetAtt": ["Topic", "Arn"]}), "a topic has no attribute of that name"),
+    (subscription(TopicArn={"Ref": "ImageTopic"}), "is no topic in it"),
+    (subscription("AWS::SQS::Subscription"), "CloudFormation knows no resource 'AWS::SQS::Subscription'"),
+    ({"Properties": {}}, "it has no Type"),
+    ({"Type": "AWS::SNS::Subscription", "Protocol": "sqs"}, "stands in its Properties"),
+    (subscription(QueueUrl="x"), "a subscription has no property 'QueueUrl'"),
+    (subscription(Protocol=None), "its protocol is `sqs`, not None"),
+    (subscription(Protocol="lambda"), "its protocol is `sqs`, not 'lambda'"),
+    (subscription(Endpoint={"Fn::GetAtt": ["ThumbnailQueue", "Arn"]}), "The news would go to another queue"),
+    (subscription(Endpoint=ARN.replace("sns", "sqs")), "would not know that it has to make the queue first"),
+    (subscription(RawMessageDelivery=True), "Raw delivery is on"),
+    ([], "a resource is a dictionary"),
+)
 # The exercise, what somebody may well answer, and how the sentence begins or goes on.
 MISTAKES = (
     ("filter-policy", lambda lab: ({"size": "large"},), "'size' needs a list"),
@@ -110,6 +139,7 @@ MISTAKES = (
     ("queues-of-this-lab", lambda lab: (queue_urls(lab)[1:],), "would be left behind, though it carries"),
     ("queues-of-this-lab", lambda lab: ([*queue_urls(lab), foreign_queue(lab)],), "which carries no tag Lab"),
     ("queues-of-this-lab", lambda lab: (queue_urls(lab)[0],), "a list of queue URLs"),
+    *(("subscription-in-a-template", lambda lab, answer=answer: (answer,), said) for answer, said in SUBSCRIPTIONS),
 )
 
 
@@ -178,7 +208,8 @@ def test_four_mistakes_or_more_have_sentences_of_their_own(name):
 
 def test_every_exercise_has_a_judge_and_every_notebook_an_exercise():
     assert sorted(exercises()) == sorted(JUDGES)
-    assert {one.notebook for one in exercises().values()} == set(range(8))
+    there = {path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in NOTEBOOKS.rglob("[0-9]*.ipynb")}
+    assert there == {one.notebook for one in exercises().values()}
 
 
 class TestWhatIsNotFilledIn:
@@ -335,6 +366,208 @@ class TestAFourthListener:
         assert ("queue", queue[0]) in inventory(lab).things
 
 
+class TestDeadLetters:
+    """Two ways for a message of a good photo to become one would take half a minute: here one try is enough."""
+
+    @pytest.fixture
+    def key(self, lab):
+        catch_up(lab, to=4)
+        branch, sqs = lab.branch("CreateThumbnail"), lab.client("sqs")
+        self.deploy(lab, "raise ValueError('broken')")
+        url = sqs.get_queue_url(QueueName=branch.queue_name)["QueueUrl"]
+        once = json.dumps({"deadLetterTargetArn": branch.dead_letter_queue_arn, "maxReceiveCount": 1})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1", "RedrivePolicy": once})
+        upload = upload_photo(lab, sample("HappyFace.jpg"), name="good.jpg")
+        wait_for_dead_letters(lab, 1, seconds=30)
+        return upload.key
+
+    def deploy(self, lab, line="return resize_batch(event, context, RULE)"):
+        changed = change_code(lab, "CreateThumbnail", "return resize_batch(event, context, RULE)", line)
+        name = lab.branch("CreateThumbnail").function_name
+        lab.client("lambda").update_function_code(FunctionName=name, ZipFile=changed.path.read_bytes())
+
+    def move(self, lab, **more):
+        dead = lab.branch("CreateThumbnail").dead_letter_queue_arn
+        lab.client("sqs").start_message_move_task(SourceArn=dead, **more)
+
+    def said(self, lab, key):
+        return check_exercise(lab, "redriven", key).sentence()
+
+    def test_are_right_when_fixed_and_sent_back(self, lab, key):
+        self.deploy(lab)
+        self.move(lab)
+        assert self.said(lab, key).startswith("Right. thumbnail/Thumbnail-good.jpg is there: late, and not lost.")
+
+    def test_may_go_back_by_hand_too(self, lab, key):
+        self.deploy(lab)
+        redrive(lab, "CreateThumbnail")
+        assert self.said(lab, key).startswith("Right. ")
+
+    def test_with_their_cause_still_there_are_told_to_wait(self, lab, key):
+        said = "Not yet. The cause is still there (ValueError: broken): fix that first."
+        assert self.said(lab, key) == said
+
+    def test_sent_back_too_early_fail_again(self, lab, key):
+        self.move(lab)
+        assert "(ValueError: broken): what you sent back fails again" in self.said(lab, key)
+
+    def test_that_nobody_sends_back_stay(self, lab, key):
+        self.deploy(lab)
+        assert "The cause is fixed, and 1 dead letter still in" in self.said(lab, key)
+
+    def test_sent_to_another_queue_make_another_picture(self, lab, key):
+        self.deploy(lab)
+        self.move(lab, DestinationArn=lab.branch("CreateWebImage").queue_arn)
+        assert "whose function makes another picture" in self.said(lab, key)
+
+    def test_that_are_deleted_are_lost(self, lab, key):
+        self.deploy(lab)
+        sqs, dead = lab.client("sqs"), lab.branch("CreateThumbnail").dead_letter_queue_name
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=dead)["QueueUrl"])
+        assert "a deleted letter is lost, and S3 sends no other" in self.said(lab, key)
+
+
+class TestTheDepthOfAQueue:
+    @pytest.fixture
+    def name(self, lab):
+        """A queue with five messages that wait, three in flight, and one that is delayed."""
+        sqs, name = lab.client("sqs"), f"{lab.definition.prefix}depth-queue-{lab.definition.suffix}"
+        settings = {"VisibilityTimeout": "900"}
+        url = sqs.create_queue(QueueName=name, Attributes=settings, tags=lab.definition.tags)["QueueUrl"]
+        entries = [{"Id": str(n), "MessageBody": "a photo", "DelaySeconds": 900 if n == 0 else 0} for n in range(9)]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=3)
+        return name
+
+    def test_counts_what_waits_is_in_flight_and_is_delayed(self, lab, name):
+        said = check_exercise(lab, "depth-of-a-queue", name, 9).said
+        assert said == "5 wait, 3 are in flight, 1 delayed: the queue holds 9 messages."
+
+    @pytest.mark.parametrize(
+        ("depth", "said"),
+        [
+            (5, "These only wait. 3 are in flight"),
+            (3, "it counts who works"),
+            (1, "These are delayed"),
+            (8, "1 more is on its way"),
+            (6, "3 in flight are missing"),
+            (7, "holds 9 messages, not 7"),
+            ("531", "`int()` makes numbers"),
+            ([], "The depth is a number"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_leaves_out(self, lab, name, depth, said):
+        judged = check_exercise(lab, "depth-of-a-queue", name, depth)
+        assert not judged.passed
+        assert said in judged.said
+
+    def test_of_no_queue_is_said(self, lab):
+        assert check_exercise(lab, "depth-of-a-queue", "no-queue", 1).said == "There is no queue no-queue."
+
+    def test_its_queue_goes_with_the_lab(self, lab, name):
+        assert ("queue", name) in inventory(lab).things
+
+
+GREY_CODE = """from batch import Rule, resize_batch
+from image import within
+
+RULE = Rule("CreateGreyImage", "grey/", "GreyImage-", within(800, 800), finish=lambda picture: picture.convert("L"))
+
+
+def handler(event, context):
+    return resize_batch(event, context, RULE)
+"""
+
+
+class TestAFunctionOfOnesOwn:
+    def said(self, lab, folder, old="", new=""):
+        (folder / "CreateGreyImage.py").write_text(GREY_CODE.replace(old, new) if old else GREY_CODE, "utf-8")
+        return check_exercise(lab, "function-of-ones-own", folder).sentence()
+
+    def test_is_right_when_its_picture_is(self, lab, tmp_path):
+        right = "Right. A picture of 2880 x 1920 comes out grey, with 800 x 533 pixels, under `grey/`."
+        assert self.said(lab, tmp_path) == right
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ('"grey/"', '"ingest/grey/"', "with results of its own, and so on for ever"),
+            ('"grey/"', '"grey"', "`greyGreyImage-cat.jpg`: a folder's name ends in a slash"),
+            ('"GreyImage-"', '"Grey-"', "the lab looks for `grey/GreyImage-cat.jpg`"),
+            ("within(800, 800)", "within(800, 400)", "comes out with 600 x 400, not 800 x 533"),
+            ('picture.convert("L")', "picture", "The picture comes out in colour"),
+            ("return resize", "resize", "The handler returns nothing"),
+            ("from image import within", "", "dead letters: NameError: name 'within' is not defined"),
+            ("def handler", "def handle", "has no attribute 'handler'"),
+            ("RULE = Rule(", "RULE = Rule[", "dead letters: SyntaxError"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_does(self, lab, tmp_path, old, new, said):
+        told = self.said(lab, tmp_path, old, new)
+        assert told.startswith("Not yet. ")
+        assert said in told
+
+    def test_a_blank_in_the_file_is_named(self, lab, tmp_path):
+        (tmp_path / "CreateGreyImage.py").write_text("RULE = ...", "utf-8")
+        said = check_exercise(lab, "function-of-ones-own", tmp_path).said
+        assert said == "The blank `RULE` in CreateGreyImage.py is not filled in yet."
+
+    def test_that_is_not_written_is_said(self, lab, tmp_path):
+        assert "run the cell that writes it" in check_exercise(lab, "function-of-ones-own", tmp_path).said
+
+
+class TestAnAlarmOnARate:
+    def said(self, lab, expression="100 * (m1 - m2) / m1", queue="", stat="Sum", tagged=True, **changes):
+        def asked(one, metric):
+            of = [{"Name": "QueueName", "Value": queue or lab.branch("CreateThumbnail").queue_name}]
+            measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": of}
+            return {"Id": one, "MetricStat": {"Metric": measured, "Period": 60, "Stat": stat}, "ReturnData": False}
+
+        rate = {"Id": "rate", "Expression": expression}
+        metrics = [asked("m1", "NumberOfMessagesReceived"), asked("m2", "NumberOfMessagesDeleted"), rate]
+        rule = {"Threshold": 50, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "Metrics": metrics, **changes}
+        own = f"{lab.definition.prefix}image-alarm-mine-{lab.definition.suffix}"
+        wanted = {name: value for name, value in rule.items() if value is not None}
+        tags = [{"Key": key, "Value": value} for key, value in lab.definition.tags.items()] if tagged else []
+        lab.client("cloudwatch").put_metric_alarm(AlarmName=own, EvaluationPeriods=1, Tags=tags, **wanted)
+        said = check_exercise(lab, "failure-rate", own).sentence()
+        lab.client("cloudwatch").delete_alarms(AlarmNames=[own])
+        return said
+
+    @pytest.mark.parametrize("expression", ["100 * (m1 - m2) / m1", "(1 - m2/m1) * 100", "100 - 100 * m2 / m1"])
+    def test_is_right_however_it_is_written(self, lab, expression):
+        said = "Right. Of 200 messages received and 60 deleted it makes 70, and rings."
+        assert self.said(lab, expression) == said
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"expression": "100 * m2 / m1"}, "it makes 30: that is how many go well"),
+            ({"expression": "(m1 - m2) / m1"}, "it makes 0.7: a share between 0 and 1"),
+            ({"expression": "100 * (m2 - m1) / m1"}, "it makes -70: it falls when more tries fail"),
+            ({"expression": "m1 - m2"}, "it makes 140: that is a count"),
+            ({"expression": "100 * (m1 - m2) / m2"}, "the rate of failures is 70"),
+            ({"queue": "another-queue"}, "It watches another-queue, and not"),
+            ({"stat": "Average"}, "Average of NumberOfMessagesReceived is not how many there were"),
+            ({"Threshold": 5}, "It rings from 5 on"),
+            ({"ComparisonOperator": "LessThanThreshold"}, "It rings as long as all is well"),
+            ({"ComparisonOperator": "GreaterThanThreshold"}, "At exactly 50 it stays silent"),
+            ({"tagged": False}, "clean-up would take it for someone else's"),
+        ],
+    )
+    def test_a_mistake_is_told_by_what_it_does(self, lab, changes, said):
+        told = self.said(lab, **changes)
+        assert told.startswith("Not yet. ")
+        assert said in told
+
+    def test_on_one_metric_is_no_rate(self, lab):
+        one = {"Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesReceived", "Period": 60, "Statistic": "Sum"}
+        assert "a rate needs two metrics and an expression" in self.said(lab, Metrics=None, **one)
+
+    def test_that_is_not_there_is_said(self, lab):
+        assert check_exercise(lab, "failure-rate", "no-alarm").said == "There is no alarm no-alarm."
+
+
 def test_a_lab_without_queues_has_an_empty_list(lab):
     assert check_exercise(lab, "queues-of-this-lab", []).passed
 
@@ -362,12 +595,13 @@ def students(tmp_path_factory):
 class TestAStudentsCopy:
     """The cells of a student's notebook, none of them filled in."""
 
-    @pytest.mark.parametrize("name", [*RIGHT, "photo-by-hand"])
+    @pytest.mark.parametrize("name", [*RIGHT, "photo-by-hand", "depth-of-a-queue"])
     def test_says_which_blank_is_not_filled_in(self, lab, name, students):
-        (path,) = students.glob(f"{exercise(name).notebook:02}_*.ipynb")
+        path = students / f"{exercise(name).notebook}.ipynb"
         code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         check = next(n for n, source in enumerate(code) if f'check_exercise(lab, "{name}"' in source)
-        names = {"lab": lab, "queue": SimpleNamespace(arn="arn:aws:sqs:us-east-1:123456789012:queue")}
+        queue = SimpleNamespace(arn="arn:aws:sqs:us-east-1:123456789012:queue")
+        names = {"lab": lab, "queue": queue, "name": "a-queue"}
         exec(code[check - 1], names)
         *before, last = code[check].splitlines()
         exec("\n".join(["from labkit import check_exercise", *before]), names)

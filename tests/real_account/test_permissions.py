@@ -59,6 +59,8 @@ FOR_MORE = {
     "sqs:ReceiveMessage",  # looking into a queue, and sending dead letters back
     "sqs:SendMessage",
     "sqs:DeleteMessage",
+    "sqs:StartMessageMoveTask",  # the exercise of notebook beyond/1
+    "sqs:ListMessageMoveTasks",
     "cloudwatch:GetMetricData",  # the figures that monitor plots, and what notebook beyond/5 looks at
     "cloudwatch:DescribeAlarmHistory",
     "logs:StartQuery",

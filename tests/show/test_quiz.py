@@ -179,6 +179,13 @@ class TestPredictions:
         }
         assert asked == {one.text: f'predict(lab, "{one.name}")' for one in read_questions(path)}
 
+    @pytest.mark.parametrize("path", sorted(PREDICTIONS.glob("beyond/*.toml")), ids=lambda path: path.stem)
+    def test_beyond_the_story_are_asked_in_the_same_words_too(self, path):
+        cells = nbformat.read(NOTEBOOK_FOLDER / "beyond" / f"{path.stem}.ipynb", as_version=4).cells
+        asked = {(cell.source, after.source.splitlines()[-1]) for cell, after in pairwise(cells)}
+        wanted = {(f"**Predict.** {one.text}", f'predict(lab, "{one.name}")') for one in read_questions(path)}
+        assert wanted <= asked
+
     def test_are_found_on_every_numbered_notebook(self):
         assert sorted(path.stem for path in PREDICTIONS.glob("*.toml")) == NOTEBOOKS
 
