@@ -53,7 +53,7 @@ def test_a_kernel_begins_with_what_notebooks_import(tmp_path):
 
 def test_each_kernel_is_a_process_of_its_own(tmp_path):
     path = tmp_path / "empty.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), path)
     with own_folder() as place, kernels_for([path] * 2, os.environ, place, tmp_path / "kernels.log") as kernels:
         first, second = kernels.next(), kernels.next()
         assert first.provisioner.pid != second.provisioner.pid
