@@ -9,16 +9,18 @@ package.
 from __future__ import annotations
 
 import uuid
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 
 def install() -> None:
     """Use this package's classes instead of moto's."""
+    import botocore.session
     from moto.awslambda import models as lambda_models
     from moto.awslambda.models import lambda_backends
     from moto.cloudwatch.models import cloudwatch_backends
     from moto.core import responses as core_responses
+    from moto.core import utils as core_utils
     from moto.core.common_models import BaseModel
     from moto.core.utils import camelcase_to_underscores, method_names_from_class
     from moto.iam.models import iam_backends
@@ -69,6 +71,9 @@ def install() -> None:
         (core_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class)),
         (core_responses, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
         (sqs_models, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
+        # boto3, to know a service's regions, and moto each read all of its model
+        (botocore.session, "create_loader", one_loader),
+        (core_utils, "create_loader", one_loader),
     ):
         setattr(module, name, replacement)
     cloudwatch_backends.backend = cloudwatch.CloudWatchBackend
@@ -76,6 +81,21 @@ def install() -> None:
     s3_backends.backend = s3.S3Backend
     lambda_backends.backend = lambda_backend.LambdaBackend
     iam_backends.backend = iam.IAMBackend
+
+
+def one_loader(_search_path: str | None = None) -> Any:
+    """Return what reads the models of services, the same for all that ask. A path of the user's own is not looked at.
+
+    No issue of moto's is known.
+    """
+    return _loader()
+
+
+@cache
+def _loader() -> Any:
+    from moto.core.loaders import create_loader
+
+    return create_loader()
 
 
 def new_untracked(cls: type, *_: Any, **__: Any) -> Any:

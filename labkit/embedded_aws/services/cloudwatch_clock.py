@@ -46,6 +46,9 @@ def _run(ended: threading.Event) -> None:
 
 
 def _backends() -> list[CloudWatchBackend]:
+    """Those that somebody has asked for: to make them reads a large model, which many a lesson never needs."""
+    if ACCOUNT not in cloudwatch_backends:
+        return []
     return [held for held in list(cloudwatch_backends[ACCOUNT].values()) if isinstance(held, CloudWatchBackend)]
 
 
@@ -66,7 +69,7 @@ def evaluate(due: int) -> None:
 
 def measure_queues(minute: int) -> None:
     """Let each queue tell how long it is, and a nought of what did not happen in this minute."""
-    for backend in list(sqs_backends[ACCOUNT].values()):
+    for backend in list(sqs_backends[ACCOUNT].values() if ACCOUNT in sqs_backends else ()):
         for queue in list(backend.queues.values()):
             if isinstance(queue, Queue):
                 _measure(queue, minute)

@@ -54,11 +54,11 @@ class LambdaBackend(models.LambdaBackend):
         """Create the function when role, limits and package are what Lambda accepts."""
         _check_role(spec["Role"])
         name = read_name(spec["FunctionName"]).name
-        self._unpack(name, spec["Code"])
-        return super().create_function(spec | {"FunctionName": name, "Publish": False})
+        code = self._unpack(name, spec["Code"])
+        return super().create_function(spec | {"FunctionName": name, "Publish": False, "Code": code})
 
-    def _unpack(self, name: str, code: dict[str, Any]) -> None:
-        """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does."""
+    def _unpack(self, name: str, code: dict[str, Any]) -> dict[str, Any]:
+        """Unpack a function's new code, sent or lying in S3, or refuse it as Lambda does; return it decoded."""
         sent = self.code_bytes(code)
         if "ZipFile" in code:
             _check_size(sent)
@@ -66,11 +66,13 @@ class LambdaBackend(models.LambdaBackend):
             self.pool.prepare(name, sent)
         except BadZip as error:
             raise InvalidParameterValueException(str(error)) from error
+        return code | {"ZipFile": sent} if "ZipFile" in code else code
 
     def code_bytes(self, code: dict[str, Any]) -> bytes:
         """Return a zip as it was sent, or from S3, in the version that is asked for; raises as Lambda refuses it."""
-        if "ZipFile" in code:
-            return base64.b64decode(code["ZipFile"])
+        sent = code.get("ZipFile")
+        if sent is not None:
+            return sent if isinstance(sent, bytes) else base64.b64decode(sent)  # bytes are decoded already
         try:
             key = s3_backends[self.account_id][self.partition].get_object(
                 code["S3Bucket"], code["S3Key"], code.get("S3ObjectVersion")
@@ -99,7 +101,7 @@ class LambdaBackend(models.LambdaBackend):
     def update_function_code(self, function_name: str, qualifier: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """Exchange the code; environments that hold the old one are retired."""
         function = self.get_function(function_name, qualifier)
-        self._unpack(function.function_name, body)
+        body = self._unpack(function.function_name, body)
         if body.get("DryRun"):
             return function.get_configuration()
         function.begin_change()
