@@ -15,6 +15,7 @@ from labkit.resources.queue import AnyQueue, DeadLetterQueue, Queue
 from labkit.resources.resource import (
     FORBIDDEN,
     UNKNOWN_OPERATION,
+    UNREAD,
     Resource,
     Right,
     as_tag_list,
@@ -86,9 +87,9 @@ class AnyAlarm(Resource):
     def seen(self, snapshot: Snapshot) -> bool:
         return _there(snapshot.read(self))
 
-    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:
+    def create(self, found: Any = UNREAD, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:
         """Make it; where there are no alarms, nothing is made, and the journal knows of nothing."""
-        found = self.read() if found is None else found
+        found = self.read() if found is UNREAD else found
         if found is not None and UNAVAILABLE in found:
             return False
         return super().create(found, make)

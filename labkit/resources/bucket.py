@@ -13,6 +13,7 @@ from labkit.errors import LabError, aws_errors, error_code
 from labkit.lab import Lab
 from labkit.resources.judgement import DIFFERENT, RISKY, About, Line, Snapshot
 from labkit.resources.resource import (
+    UNREAD,
     Existing,
     Resource,
     Right,
@@ -338,9 +339,9 @@ class ExistingBucket(Existing, Bucket):
         if lab.definition.bucket is not None:
             yield cls(lab, lab.definition.bucket)
 
-    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
+    def create(self, found: Any = UNREAD, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
         """Look for it: nothing is made. Raises LabError if it is not there, or if the lab cannot work in it."""
-        if found is None and not self.exists():
+        if found is None or (found is UNREAD and not self.exists()):
             raise LabError(
                 f"There is no bucket {self.name} that these credentials can see.",
                 where="looking for the existing bucket",

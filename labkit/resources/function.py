@@ -59,8 +59,8 @@ class Function(Resource):
         return self.make_with(self.package().path.read_bytes())
 
     def create_with(self, code: bytes, **changes: Any) -> bool:
-        """The same as `create`, with this zip and these changes of its configuration."""
-        return self.create(make=lambda: self.make_with(code, **changes))
+        """The same as `create` of what is not there, with this zip and these changes of its configuration."""
+        return self.create(found=None, make=lambda: self.make_with(code, **changes))
 
     def make_with(self, code: bytes, **changes: Any) -> dict[str, Any]:
         """Make it with this zip and these changes of its configuration; wait until it can be invoked."""

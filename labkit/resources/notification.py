@@ -10,7 +10,7 @@ from labkit.errors import LabError
 from labkit.lab import Lab
 from labkit.resources.bucket import Bucket, bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, RISKY, About, Line, Snapshot
-from labkit.resources.resource import NOT_OURS, OURS, Ownership, Resource, Right, found_or_none
+from labkit.resources.resource import NOT_OURS, OURS, UNREAD, Ownership, Resource, Right, found_or_none
 from labkit.settings import INGEST_FOLDER, INGEST_SUFFIX, NOTIFICATION_NAME, REFUSED_NOTIFICATION_NAME
 
 CONFIGURATION_KINDS = (
@@ -114,9 +114,9 @@ class Notification(Resource):
             return Ownership(NOT_OURS, "it is not there")
         return Ownership(OURS, f"it tells {found['TopicArn']}")
 
-    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
+    def create(self, found: Any = UNREAD, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:  # noqa: ARG002
         """Put the rule among the bucket's notifications, unless it is there as it should be; returns whether it was."""
-        before = self.configuration() if found is None else found
+        before = self.configuration() if found is UNREAD else found
         made = not same_rule(self._own(before), self.rule())
         if made:
             after = self.with_own(before, self.rule())

@@ -75,6 +75,7 @@ IMPOSSIBLE_NAME = frozenset(
 SHOWN_WITHIN_S = 5  # AWS knows that it is there, and says so to whoever asks for it a little later
 
 OURS, NOT_OURS, UNKNOWN = "ours", "not ours", "unknown"
+UNREAD: Any = object()  # nobody has looked yet: None would say that there is nothing
 
 
 def is_not_found(error: ClientError) -> bool:
@@ -252,13 +253,13 @@ class Resource(ABC):
         """Whether AWS has it now."""
         return self.read() is not None
 
-    def create(self, found: Any = None, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:
+    def create(self, found: Any = UNREAD, make: Callable[[], Mapping[str, Any]] | None = None) -> bool:
         """Make it, unless it is there and this lab's own; returns whether it was made just now.
 
-        `found` is what a `read` has just given, if the caller has it; `make` another way of making it. Raises LabError
-        if it is someone else's.
+        `found` is what a `read` has just given (None: it is not there), if the caller has it; `make` another way of
+        making it. Raises LabError if it is someone else's.
         """
-        found = self.read() if found is None else found
+        found = self.read() if found is UNREAD else found
         if found is not None:
             self.refuse_foreign()
             self.lab.journal.found(*self.key, **self.known_facts(found))
