@@ -206,13 +206,13 @@ class DeadLetterAlarm(AnyAlarm):
         """Make the alarms, read figures, and query the functions' lines."""
         alarms = lab.arn("cloudwatch", f"alarm:{lab.definition.prefix}image-alarm-*")
         actions = "PutMetricAlarm DeleteAlarms TagResource ListTagsForResource DescribeAlarmHistory"
-        yield Right("MakeAndKeepAlarms", "cloudwatch", actions, (alarms,))
+        yield Right("KeepAlarms", "cloudwatch", actions, (alarms,))
         yield Right("ListAndLook", "cloudwatch", "GetMetricData", ("*",))
         # AWS asks for these of all alarms, or log groups, of the account and region: neither call names one.
         yield Right("ListAlarms", "cloudwatch", "DescribeAlarms", (lab.arn("cloudwatch", "alarm:*"),))
         yield Right("ReadAnswers", "logs", "GetQueryResults", (lab.arn("logs", "log-group:*"),))
         groups = tuple(branch.log_group_arn for branch in lab.branches)
-        yield Right("MakeAndReadLogs", "logs", "StartQuery", groups)
+        yield Right("KeepLogs", "logs", "StartQuery", groups)
 
 
 class AgeAlarm(AnyAlarm):

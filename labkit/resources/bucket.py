@@ -316,10 +316,10 @@ class Bucket(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         """Make it and look after it, unless it is an existing one; use it either way."""
         bucket = lab.definition.bucket_arn
-        yield Right("UseTheBucket", "s3", "ListBucket ListBucketVersions ListBucketMultipartUploads", (bucket,))
+        yield Right("UseBucket", "s3", "ListBucket ListBucketVersions ListBucketMultipartUploads", (bucket,))
         if lab.definition.bucket is None:
             yield Right(
-                "UseTheBucket",
+                "UseBucket",
                 "s3",
                 "CreateBucket DeleteBucket TagResource GetBucketTagging PutBucketTagging GetBucketPublicAccessBlock "
                 "PutBucketPublicAccessBlock GetEncryptionConfiguration PutEncryptionConfiguration GetBucketPolicy "

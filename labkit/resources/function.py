@@ -234,7 +234,7 @@ class Function(Resource):
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
         yield Right(
-            "MakeAndKeepFunctions",
+            "KeepFunctions",
             "lambda",
             "CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode "
             "UpdateFunctionConfiguration GetFunctionConcurrency DeleteFunctionConcurrency ListTags TagResource",

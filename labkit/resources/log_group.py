@@ -101,7 +101,7 @@ class LogGroup(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         """Make them and read them; the open suffix covers the streams in a group as well: `...:log-stream:...`."""
         yield Right(
-            "MakeAndReadLogs",
+            "KeepLogs",
             "logs",
             "CreateLogGroup DeleteLogGroup PutRetentionPolicy TagResource ListTagsForResource FilterLogEvents "
             "DescribeLogStreams GetLogEvents",

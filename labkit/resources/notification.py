@@ -216,7 +216,7 @@ class Notification(Resource):
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
         actions = "GetBucketNotification PutBucketNotification"
-        yield Right("UseTheBucket", "s3", actions, (lab.definition.bucket_arn,))
+        yield Right("UseBucket", "s3", actions, (lab.definition.bucket_arn,))
 
 
 def same_rule(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:

@@ -253,7 +253,7 @@ class Queue(AnyQueue):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         """Make them, look after them, take messages out, put them back, and have dead letters moved back."""
         yield Right(
-            "MakeAndKeepQueues",
+            "KeepQueues",
             "sqs",
             "CreateQueue DeleteQueue GetQueueUrl GetQueueAttributes TagQueue ListQueueTags ReceiveMessage "
             "DeleteMessage SendMessage StartMessageMoveTask ListMessageMoveTasks",

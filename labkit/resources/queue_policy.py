@@ -123,7 +123,7 @@ class QueuePolicy(Resource):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        yield Right("MakeAndKeepQueues", "sqs", "SetQueueAttributes", all_queues(lab))
+        yield Right("KeepQueues", "sqs", "SetQueueAttributes", all_queues(lab))
 
 
 def _in_words(found: Mapping[str, Any]) -> str:

@@ -167,7 +167,7 @@ class Role(Resource):
             yield Right("ReadTheRole", "iam", READING, roles)
         else:
             yield Right(
-                "MakeAndKeepRoles",
+                "KeepRoles",
                 "iam",
                 "CreateRole DeleteRole TagRole ListRoleTags UpdateAssumeRolePolicy PutRolePolicy DeleteRolePolicy "
                 f"DetachRolePolicy {READING}",
@@ -176,7 +176,7 @@ class Role(Resource):
             yield Right("ListAndLook", "iam", "ListRoles", ("*",))
         # A role that somebody else made has policies of theirs attached: to look at them is to find what it lacks.
         policies = (f"arn:{lab_is.partition}:iam::*:policy/*",)
-        yield Right("ReadPoliciesOfRoles", "iam", "GetPolicy GetPolicyVersion", policies)
+        yield Right("ReadRolePolicies", "iam", "GetPolicy GetPolicyVersion", policies)
         condition = {"StringEquals": {"iam:PassedToService": LAMBDA}}
         yield Right("HandRolesToLambda", "iam", "PassRole", roles, condition)
 

@@ -152,7 +152,7 @@ class Subscription(Resource):
         """Make it and look at it; a subscription has no permissions of its own, and neither has a list."""
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         arns = tuple(lab.arn("sns", name) for name in names)
-        yield Right("MakeAndKeepTopic", "sns", "Subscribe ListSubscriptionsByTopic", arns)
+        yield Right("KeepTopic", "sns", "Subscribe ListSubscriptionsByTopic", arns)
         actions = "GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe"
         yield Right("ListAndLook", "sns", actions, ("*",))
 

@@ -94,7 +94,7 @@ class Topic(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         yield Right(
-            "MakeAndKeepTopic",
+            "KeepTopic",
             "sns",
             "CreateTopic DeleteTopic GetTopicAttributes TagResource ListTagsForResource Publish",
             tuple(lab.arn("sns", name) for name in names),

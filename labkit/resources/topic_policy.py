@@ -145,7 +145,7 @@ class TopicPolicy(Resource):
     def rights(cls, lab: Lab) -> Iterator[Right]:
         names = (lab.definition.topic_name, lab.definition.refused_topic_name)
         arns = tuple(lab.arn("sns", name) for name in names)
-        yield Right("MakeAndKeepTopic", "sns", "SetTopicAttributes", arns)
+        yield Right("KeepTopic", "sns", "SetTopicAttributes", arns)
 
 
 def _set_by_someone(attributes: Mapping[str, str] | None) -> dict[str, Any] | None:

@@ -260,7 +260,7 @@ class Trigger(Resource):
         functions = [branch.function_arn for branch in lab.branches]
         only_these = {"ArnLike": {"lambda:FunctionArn": functions}}
         mappings = (lab.arn("lambda", "event-source-mapping:*"),)
-        yield Right("TieQueuesToFunctions", "lambda", "CreateEventSourceMapping", ("*",), only_these)
+        yield Right("TieQueues", "lambda", "CreateEventSourceMapping", ("*",), only_these)
         keep = "UpdateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping"
         yield Right("KeepTriggers", "lambda", keep, mappings, only_these)
         yield Right("TagTriggers", "lambda", "TagResource ListTags", mappings)
