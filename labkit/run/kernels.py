@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from queue import Empty
 from typing import IO, Any
@@ -96,8 +97,10 @@ class Kernels:
         # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
         # anything here takes to reckon.
         self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
-        names = sorted({name for path in notebooks for name in names_imported(path)})
-        self._server = ForkServer(self._environment, log, names) if AVAILABLE else None
+        self._names = {path: names_imported(path) for path in notebooks}
+        self._server = (
+            ForkServer(self._environment, log, sorted({*chain(*self._names.values())})) if AVAILABLE else None
+        )
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
@@ -107,7 +110,7 @@ class Kernels:
         kernel = Kernel(
             client_factory=Client,
             kernel_name="python3",
-            kernel_spec_manager=_OwnKernelSpec(names_imported(path)),
+            kernel_spec_manager=_OwnKernelSpec(self._names[path]),
             transport="ipc",  # sockets in a private folder: no port to race for, nobody to listen
             connection_file=str(self._place / f"{number}.json"),
         )
