@@ -98,9 +98,8 @@ class Kernels:
         # anything here takes to reckon.
         self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
         self._names = {path: names_imported(path) for path in notebooks}
-        self._server = (
-            ForkServer(self._environment, log, sorted({*chain(*self._names.values())})) if AVAILABLE else None
-        )
+        all_names = sorted(set(chain.from_iterable(self._names.values())))
+        self._server = ForkServer(self._environment, log, all_names) if AVAILABLE else None
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""
