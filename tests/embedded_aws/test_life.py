@@ -12,6 +12,7 @@ import threading
 import psutil
 import pytest
 from account import Account, until
+from children import children
 
 from labkit import embedded_aws
 
@@ -54,8 +55,8 @@ def processes(server):
 
 
 def reapers(server):
-    """The ids of the server's reapers; one that has just ended has no command line any more."""
-    return [child.pid for child in psutil.Process(server.pid).children() if "reaper.py" in " ".join(child.cmdline())]
+    """The ids of the server's reapers."""
+    return [child.pid for child in children(server.pid, "reaper.py")]
 
 
 def left_in(folder):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 from account import Account, until
+from children import children
 from PIL import Image
 
 from labkit import embedded_aws
@@ -38,23 +39,13 @@ class Killer(threading.Thread):
     def run(self):
         dice = random.Random(1)
         while not self.stopped.wait(dice.uniform(0.2, 1.0)):
-            environments = [
-                child for child in self._server.children() if any("bootstrap.py" in word for word in cmdline(child))
-            ]
-            if environments:
+            if environments := children(self._server.pid, "bootstrap.py"):
                 with_luck = dice.choice(environments)
                 try:
                     with_luck.send_signal(signal.SIGKILL)
                     self.killed += 1
                 except psutil.NoSuchProcess:
                     continue
-
-
-def cmdline(process):
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 @pytest.mark.slow

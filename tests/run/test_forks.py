@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import nbformat
-import psutil
 import pytest
+from children import children
 
 from labkit import LabError
 from labkit.run.forks import AVAILABLE, ForkServer
@@ -98,6 +98,6 @@ def test_a_run_that_is_killed_leaves_no_kernel(tmp_path):
 
 def started(pid):
     """The fork server and its kernels, once there is a kernel."""
-    servers = [one for one in psutil.Process(pid).children() if "os.fork()" in " ".join(one.cmdline())]
-    kernels = [kernel for one in servers for kernel in one.children()]
+    servers = children(pid, "os.fork()")
+    kernels = [kernel for one in servers for kernel in children(one.pid, "os.fork()")]
     return kernels and [*servers, *kernels]

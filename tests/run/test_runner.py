@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from children import children
 
 from labkit import clean_up, create_queue, embedded_aws, open_lab
 from labkit.connection import LOCAL_FOLDER
@@ -207,9 +208,7 @@ class TestEachWayOfFailing:
 
     def test_no_kernel_outlives_the_run(self, tmp_path):
         run(tmp_path, "timeout", "fine", cell_timeout=1)
-        assert not [
-            child for child in psutil.Process().children() if "launch_new_instance" in " ".join(child.cmdline())
-        ]
+        assert not children(os.getpid(), "launch_new_instance")
 
 
 class TestFindingNotebooks:
