@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.insight.metrics import Metrics
 from labkit.show.picture import Picture, Shown
+from labkit.show.plot import minutes_along
 
 COLOURS, MARKERS = ("#b0306e", "#c25e12", "#2b6592"), "os^"
 GREY = "#5b6770"
@@ -62,8 +62,7 @@ def _chart(axes: Axes, series: Mapping[str, Mapping[datetime, float]]) -> None:
         most = max([most, *numbers])
     axes.set_ylim(0, max(1.0, most) * 1.15)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
+    minutes_along(axes)
     axes.tick_params(labelsize=7, colors=GREY)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#c3ccd3")

@@ -75,10 +75,8 @@ def _scale(photos: Sequence[Photo]) -> float:
 
 
 def _scaled(photo: Photo, scale: float) -> Image.Image:
-    picture = pictures.upright(photo.data, photo.key)
-    scale = min(1.0, scale)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+    longest = max(photo.width, photo.height)
+    return pictures.upright(photo.data, photo.key, max(1, round(longest * min(1.0, scale))))
 
 
 def _encoded(small: list[Image.Image]) -> list[bytes]:

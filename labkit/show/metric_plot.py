@@ -8,19 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from matplotlib.axes import Axes
-from matplotlib.dates import DateFormatter, MinuteLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.insight.logs import FunctionLogs
 from labkit.insight.metrics import MINUTE, Metrics
 from labkit.show.picture import Picture
-from labkit.show.plot import drawn
+from labkit.show.plot import drawn, minutes_along
 
 COLOURS, MARKERS = ("#b0306e", "#c25e12", "#2b6592"), "os^"
 GREY = "#5b6770"
 CLOUDWATCH, LOG_LINES = "CloudWatch", "log lines"
-MOST_TICKS = 8
 COLUMNS = ("function", "minute (UTC)", "invocations", "errors", "duration ms: least", "average", "most", "from")
 
 
@@ -119,16 +117,10 @@ def _chart(axes: Axes, found: Mapping[str, Minutes], value: str) -> None:
     axes.set_ylim(0, max(1.0, most) * 1.15)
     if value != "average":
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis.set_major_locator(MinuteLocator(interval=max(1, _span(found) // MOST_TICKS)))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
+    minutes_along(axes)
     axes.tick_params(labelsize=8, colors=GREY)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#c3ccd3")
-
-
-def _span(found: Mapping[str, Minutes]) -> int:
-    times = [at for minutes in found.values() for at in minutes]
-    return int((max(times) - min(times)) / MINUTE) + 16 if times else MOST_TICKS
 
 
 def _row(name: str, at: datetime, minute: Minute) -> tuple[object, ...]:

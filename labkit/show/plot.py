@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -13,6 +15,12 @@ from labkit.show.picture import Picture, Shown
 
 DOTS_PER_INCH = 108  # of the file; shown at 96, so that lines stay sharp on fine screens
 COLOURS = 256  # a plot needs no more, and weighs a third
+
+
+def minutes_along(axes: Axes) -> None:
+    """Mark a time axis with hours and minutes, as few as have room in a third of a page, however long it is."""
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=5))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
 
 
 def drawn(

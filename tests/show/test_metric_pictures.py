@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from labkit import draw_dashboard, monitor
 from labkit.insight.metrics import Metrics, Series
+from labkit.show.plot import minutes_along
 
 MINUTE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # in which the logs of the fixture begin
 BEGIN, END = MINUTE - timedelta(minutes=5), MINUTE + timedelta(minutes=2)
@@ -59,3 +62,15 @@ def test_the_dashboard_is_one_svg_with_a_table(metrics):
     assert (image.mime, b"<svg" in image.data) == ("image/svg+xml", True)
     assert ("Dead letters (Maximum)", "thumbnail-dead-letter-queue", "1", "1") in picture.table
     assert "Invocations (Sum), CreateThumbnail: at most 3" in image.alt
+
+
+@pytest.mark.parametrize("minutes", [3, 15, 60, 180, 1440])
+def test_the_marks_of_a_time_axis_have_room_however_long_it_is(minutes):
+    figure = Figure(figsize=(10.4, 2.9), layout="constrained")
+    axes = figure.subplots(1, 3)[0]
+    minutes_along(axes)
+    axes.set_xlim(END - timedelta(minutes=minutes), END)
+    FigureCanvasAgg(figure).draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) > 1
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
