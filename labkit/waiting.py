@@ -26,7 +26,7 @@ def wait_until(
 ) -> Answer:
     """Ask until the answer is true, and return it.
 
-    The pause between two questions grows by half each time, up to `longest_pause` seconds. Raises WaitedTooLong
+    The pause between two questions grows by a third each time, up to `longest_pause` seconds. Raises WaitedTooLong
     after `seconds`; `what` completes the sentence "Waited 30 s for ...". A wait of more than a second shows a bar with
     what was `seen` so far, if that is given. An interrupt becomes a WaitInterrupted, which says how far the wait was.
     Clock and sleep are given by tests.
@@ -39,7 +39,7 @@ def wait_until(
                 raise WaitedTooLong(f"Waited {seconds:.0f} s for {what}.", hint=hint)
             bar.waited(waited, seen() if seen else "")
             sleep(pause)
-            pause = min(pause * 1.5, longest_pause)
+            pause = min(pause * 1.3, longest_pause)
     except KeyboardInterrupt as interrupt:
         so_far = f" So far: {seen()}." if seen else ""
         said = (

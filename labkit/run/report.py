@@ -74,6 +74,7 @@ CLEANER = nh3.Cleaner(
 )
 
 STYLE = Path(__file__).with_name("report.css")
+PYTHON, CODE = PythonLexer(), HtmlFormatter(nowrap=True)
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ def _section(run: NotebookRun, names: list[str]) -> str:
 
 
 def _code(cell: NotebookNode, anchor: str, number: int) -> str:
-    lines = highlight(cell.source, PythonLexer(), HtmlFormatter(nowrap=True))
+    lines = highlight(cell.source, PYTHON, CODE)
     return f'<p class="number" id="{escape(anchor)}">Cell {number}</p>\n<pre><code>{lines}</code></pre>'
 
 
