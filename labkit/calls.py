@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from boto3 import Session
@@ -55,6 +56,7 @@ class CallLog:
 
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     total: int = 0
+    _counting: Lock = field(default_factory=Lock, compare=False, repr=False)  # several threads may call at once
 
     def attach(self, session: Session) -> None:
         """Record every call that clients of this session make from now on."""
@@ -71,8 +73,9 @@ class CallLog:
             return
         call = Call(model.service_model.service_name, model.name, _kept(params))
         context["labkit_call"] = call
-        self.calls.append(call)
-        self.total += 1
+        with self._counting:
+            self.calls.append(call)
+            self.total += 1
 
     def _end(self, parsed: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
         call = context.get("labkit_call")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ class Connection:
     calls: CallLog = field(default_factory=CallLog)
     patience: Patience = field(default_factory=Patience)
     _clients: dict[str, Any] = field(default_factory=dict)
+    _making: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Record calls from the first one on."""
@@ -57,9 +59,10 @@ class Connection:
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service; one for all, since clients are safe to share between threads."""
-        if service not in self._clients:
-            self._clients[service] = self.new_client(service)
-        return self._clients[service]
+        with self._making:  # sessions are not safe to share, and make the clients
+            if service not in self._clients:
+                self._clients[service] = self.new_client(service)
+            return self._clients[service]
 
     def new_client(self, service: str) -> Any:
         """A client that is not kept, for what is asked while the lab is still being opened.

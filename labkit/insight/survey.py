@@ -30,6 +30,7 @@ from labkit.resources import (
     Topic,
     TopicPolicy,
     Trigger,
+    resources,
 )
 from labkit.resources.bucket import bucket_of
 from labkit.resources.judgement import BROKEN, DIFFERENT, JUST_CHANGED, RISKY, WORKS, Line, worst
@@ -120,8 +121,10 @@ def survey(lab: Lab, snapshot: Snapshot | None = None) -> Survey:
 
     Changes nothing. Raises LabError if AWS refuses.
     """
+    snapshot = snapshot or Snapshot(lab)
     with aws_errors("surveying the lab"):
-        return Survey(lab.definition.lab_id, tuple(_parts(snapshot or Snapshot(lab))))
+        snapshot.read_ahead(resources(lab))
+        return Survey(lab.definition.lab_id, tuple(_parts(snapshot)))
 
 
 def _parts(snapshot: Snapshot) -> Iterator[Part]:

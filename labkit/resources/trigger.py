@@ -11,6 +11,7 @@ from labkit.resources.function import Function
 from labkit.resources.judgement import BROKEN, DIFFERENT, MISSING, RISKY, UNDERWAY, About, Line, Snapshot
 from labkit.resources.queue import Queue, queue_depth
 from labkit.resources.resource import Resource, Right, arn_of, found_or_none, template_resource
+from labkit.result import counted
 from labkit.settings import BATCH_SIZE, PARTIAL_BATCH, VISIBILITY_FACTOR
 from labkit.waiting import wait_until
 
@@ -144,7 +145,7 @@ class Trigger(Resource):
         """There, enabled, one message at a time, failures reported one by one, in step with the timeouts."""
         about, found = About("trigger", self.own_branch.name, f"{self.name}: "), snapshot.read(self)
         queue = snapshot.read(Queue.in_branch(self.lab, self.own_branch))
-        waiting = f" {queue_depth(queue).total} messages are in the queue." if queue else ""
+        waiting = f" In the queue: {counted(queue_depth(queue).total, 'message')}." if queue else ""
         add, enable = f"add_trigger(lab, {self.own_branch.name!r})", f"enable_trigger(lab, {self.own_branch.name!r})"
         if found is None:
             yield about.line(

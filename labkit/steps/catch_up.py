@@ -88,5 +88,7 @@ def catch_up(lab: Lab, *, to: int, snapshot: Snapshot | None = None) -> CaughtUp
 def _is_whole(step: int, snapshot: Snapshot) -> bool:
     """Whether all that a step makes works as it was made, and is in the journal."""
     made = [one for one in resources(snapshot.lab) if one.step == step]
-    journal = snapshot.lab.journal
-    return bool(made) and all(journal.find(*one.key) and worst(snapshot.judge(one)) == WORKS for one in made)
+    if not made or not all(snapshot.lab.journal.find(*one.key) for one in made):
+        return False
+    snapshot.read_ahead(made)
+    return all(worst(snapshot.judge(one)) == WORKS for one in made)

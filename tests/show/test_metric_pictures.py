@@ -1,6 +1,7 @@
 """Charts of CloudWatch's figures: whose they are is said, and a table says the same."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -73,4 +74,4 @@ def test_the_marks_of_a_time_axis_have_room_however_long_it_is(minutes):
     FigureCanvasAgg(figure).draw()
     boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
     assert len(boxes) > 1
-    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

@@ -1,5 +1,7 @@
 """What people wait for and what can be counted: calls to AWS, readings of the journal."""
 
+import threading
+
 import pytest
 
 import labkit
@@ -36,3 +38,23 @@ def test_no_line_of_the_journal_is_read_twice(lab, counted):
     labkit.create_function(lab, "CreateThumbnail")
     lab.journal.entries()
     assert sum(counted[0]) == lab.journal.path.stat().st_size - size
+
+
+def test_a_survey_has_several_questions_under_way_at_once(lab):
+    labkit.catch_up(lab, to=4)
+    asking, two = [], threading.Event()
+
+    def meet(**_):
+        asking.append(1)
+        if len(asking) == 2:
+            two.set()
+        two.wait(30)  # nobody goes on alone
+
+    events = lab.client("sqs").meta.events
+    events.register("before-send.sqs.GetQueueAttributes", meet)
+    try:
+        found = labkit.survey(lab)
+    finally:
+        events.unregister("before-send.sqs.GetQueueAttributes", meet)
+    assert two.is_set()
+    assert {part.state for part in found.parts if part.kind == "queue"} == {"made"}
