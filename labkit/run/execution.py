@@ -60,18 +60,16 @@ class NotebookRun:
 class _Position:
     """Where the execution of a notebook is, as papermill's client tells it, and what happens there."""
 
-    def __init__(self, name: str, kernels: Kernels, bar: Bar) -> None:
-        self.name, self.kernels, self.bar = name, kernels, bar
+    def __init__(self, name: str, cells: int, kernels: Kernels, bar: Bar) -> None:
+        self.name, self.half, self.kernels, self.bar = name, cells // 2, kernels, bar
         self.cell: int | None = None
 
-    async def on_notebook_start(self, notebook: nbformat.NotebookNode) -> None:  # noqa: ARG002
-        """This kernel is up; while it works, the next one starts."""
-        await self.kernels.start_ahead()
-
-    def on_cell_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:  # noqa: ARG002
-        """Move the bar on, and remember the cell in case it never comes back."""
+    async def on_cell_start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:  # noqa: ARG002
+        """Move the bar on, and remember the cell in case it never comes back. Half-way, the next kernel starts."""
         self.cell = cell_index
         self.bar.move(self.bar.done + 1, f"{self.name}, cell {cell_index + 1}")
+        if cell_index == self.half:
+            await self.kernels.start_ahead()
 
 
 def execute(
@@ -82,10 +80,10 @@ def execute(
     `cell_timeout` is in seconds; `bar` is moved on by one for each cell.
     """
     clock = time.monotonic()
-    position, interrupted = _Position(path.stem, kernels, bar), False
     notebook = papermill.execute_notebook(
         str(path), None, parameters, prepare_only=True, kernel_name="python3", language="python"
     )
+    position, interrupted = _Position(path.stem, len(notebook.cells), kernels, bar), False
     kernel = kernels.next()
     try:
         papermill_engines.execute_notebook_with_engine(
@@ -97,7 +95,6 @@ def execute(
             autosave_cell_every=0,
             start_timeout=KERNEL_START_TIMEOUT_S,
             execution_timeout=cell_timeout,
-            on_notebook_start=position.on_notebook_start,
             on_cell_start=position.on_cell_start,
         )
     except CellTimeoutError:

@@ -1,7 +1,8 @@
 """A fork server for kernels: one Python imports what notebooks import, once, and each kernel is a fork of it.
 
-What they import, and matplotlib's first drawing, take four times as long as the start of a kernel. Not on macOS, whose
-own libraries do not survive a fork: https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
+What the first notebook needs comes first; the rest is imported while that one works. All of it, with matplotlib's first
+drawing, takes four times as long as the start of a kernel. Not on macOS, whose own libraries do not survive a fork:
+https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from labkit.run.remains import KERNELS_VARIABLE
 
 AVAILABLE = sys.platform != "darwin"
 END_S = 5
-# The last argument names what the notebooks have from labkit. What is imported stays: the garbage collector need not
-# look at it, then or later. Temporary files go into the run's own folder: a kernel ends before it could remove them.
+# What is imported stays: the garbage collector need not look at it, then or later. Temporary files go into the run's own
+# folder: a kernel ends before it could remove them.
 WARM_UP = f"""
 import gc
 gc.disable()
@@ -34,19 +35,23 @@ import sys
 import tempfile
 tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
 import labkit
-for name in sys.argv.pop().split():
-    getattr(labkit, name, None)  # its cell will say that there is no such name
-if "boto3" in sys.modules:
-    from labkit.connection import load_models
-    load_models()
-if "matplotlib" in sys.modules:
-    from matplotlib.figure import Figure
-    figure = Figure()
-    figure.text(0, 0, "fonts", weight="bold")
-    figure.savefig(io.BytesIO())
 from ipykernel.kernelapp import launch_new_instance
-gc.freeze()
-gc.enable()
+def warm_up(names):
+    gc.disable()
+    before = set(sys.modules)
+    for name in names.split():
+        getattr(labkit, name, None)  # its cell will say that there is no such name
+    new = sys.modules.keys() - before
+    if "boto3" in new:
+        from labkit.connection import load_models
+        load_models()
+    if "matplotlib" in new:
+        from matplotlib.figure import Figure
+        figure = Figure()
+        figure.text(0, 0, "fonts", weight="bold")
+        figure.savefig(io.BytesIO())
+    gc.freeze()
+    gc.enable()
 """
 # A kernel ends when the process that it takes for its parent does, and the server when nobody can ask it any more.
 SERVER = f"""
@@ -55,6 +60,8 @@ os.environ["JPY_PARENT_PID"] = str(os.getpid())
 {WARM_UP}
 import json
 import signal
+later = sys.argv.pop()
+warm_up(sys.argv.pop())
 def see_it_ended(*_):
     while True:
         try:
@@ -66,6 +73,7 @@ signal.signal(signal.SIGCHLD, see_it_ended)
 while line := sys.stdin.buffer.readline():
     if pid := os.fork():
         print(pid, flush=True)
+        warm_up(later)
         continue
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
@@ -97,9 +105,12 @@ class Fork(psutil.Process):
 class ForkServer:
     """The process that kernels are forked from; it starts at once, and is ready a second later."""
 
-    def __init__(self, environment: Mapping[str, str], log: IO[bytes], names: Iterable[str]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: IO[bytes], names: Iterable[str] = (), later: Iterable[str] = ()
+    ) -> None:
+        """`names` are what the first kernel's notebook has from labkit; `later` what others have."""
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", SERVER, " ".join(names)],
+            [sys.executable, "-c", SERVER, " ".join(names), " ".join(later)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

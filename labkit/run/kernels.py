@@ -43,8 +43,8 @@ class _OwnKernelSpec(KernelSpecManager):
             return KernelSpec(
                 argv=arguments, metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}}, **named
             )
-        command = [sys.executable, "-c", f"{WARM_UP}\nlaunch_new_instance()", *arguments, self._names]
-        return KernelSpec(argv=command, **named)
+        code = f"{WARM_UP}\nwarm_up(sys.argv.pop())\nlaunch_new_instance()"
+        return KernelSpec(argv=[sys.executable, "-c", code, *arguments, self._names], **named)
 
 
 class Client(AsyncKernelClient):
@@ -98,8 +98,8 @@ class Kernels:
         # anything here takes to reckon.
         self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
         self._names = {path: names_imported(path) for path in notebooks}
-        all_names = sorted(set(chain.from_iterable(self._names.values())))
-        self._server = ForkServer(self._environment, log, all_names) if AVAILABLE else None
+        first, *others = self._names.values()
+        self._server = ForkServer(self._environment, log, first, sorted(set(chain(*others)))) if AVAILABLE else None
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""

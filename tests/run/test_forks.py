@@ -32,7 +32,7 @@ def told(tmp_path, code):
 def server(tmp_path):
     environment = {**os.environ, KERNELS_VARIABLE: str(tmp_path / "ipython")}
     with (tmp_path / "log").open("wb") as log:
-        server = ForkServer(environment, log, [])
+        server = ForkServer(environment, log)
         yield server
         server.close()
 
