@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
 from labkit import clean_up, open_lab
 from labkit.run import runner
+from labkit.students import make_student_notebooks
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 STORY = sorted(FOLDER.glob("0*.ipynb"))
@@ -49,6 +51,17 @@ def test_each_notebook_beyond_runs_alone(run, path):
     outcome = run([path], f"beyond{path.stem[0]}-")
     assert outcome.failed is None, outcome.sentence()
     assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_a_students_copy_runs_through_with_nothing_filled_in(path, new_lab, workspace, tmp_path, monkeypatch):
+    """No cell fails, nor waits in vain, because an exercise before it was left open."""
+    lab = new_lab()
+    monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace))
+    copy = make_student_notebooks(FOLDER, tmp_path).folder / path.relative_to(FOLDER)
+    parameters = {"where": "local", "prefix": lab.definition.prefix}
+    papermill.execute_notebook(copy, copy, parameters=parameters, progress_bar=False)
 
 
 @pytest.mark.slow
