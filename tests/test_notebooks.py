@@ -53,15 +53,56 @@ def test_each_notebook_beyond_runs_alone(run, path):
     assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
 
 
+@pytest.fixture
+def run_as_a_student(new_lab, workspace, tmp_path, monkeypatch):
+    """Runs a student's copy, with what was written into cells named by their ids; raises if one fails."""
+
+    def run_it(path, written):
+        monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace))
+        copy = make_student_notebooks(FOLDER, tmp_path).folder / path.relative_to(FOLDER)
+        notebook = nbformat.read(copy, as_version=4)
+        for cell in notebook.cells:
+            cell.source = written.get(cell.id, cell.source)
+        nbformat.write(notebook, copy)
+        parameters = {"where": "local", "prefix": new_lab().definition.prefix}
+        papermill.execute_notebook(copy, copy, parameters=parameters, progress_bar=False)
+
+    return run_it
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_a_students_copy_runs_through_with_nothing_filled_in(path, new_lab, workspace, tmp_path, monkeypatch):
+def test_a_students_copy_runs_through_with_nothing_filled_in(run_as_a_student, path):
     """No cell fails, nor waits in vain, because an exercise before it was left open."""
-    lab = new_lab()
-    monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace))
-    copy = make_student_notebooks(FOLDER, tmp_path).folder / path.relative_to(FOLDER)
-    parameters = {"where": "local", "prefix": lab.definition.prefix}
-    papermill.execute_notebook(copy, copy, parameters=parameters, progress_bar=False)
+    run_as_a_student(path, {})
+
+
+WRONG = {
+    "beyond/1_what_can_go_wrong": {
+        "mystery-11": "lab.client('sns').delete_topic(TopicArn=lab.definition.topic_arn)",
+        "1_-redrive-answer": """\
+dead = lab.client("sqs").get_queue_url(QueueName=lab.branch("CreateThumbnail").dead_letter_queue_name)["QueueUrl"]
+lab.client("sqs").purge_queue(QueueUrl=dead)""",
+    },
+    "beyond/4_your_own_function": {
+        "4_-09-b6ccdf": """\
+%%writefile "{folder}/CreateGreyImage.py"
+from batch import Rule, resize_batch
+
+RULE = Rule("CreateGreyImage", "grey/", "GreyImage-", (800, 800), finish="L")
+
+
+def handler(event, context):
+    return resize_batch(event, context, RULE)""",
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRONG)
+def test_a_students_copy_runs_through_with_wrong_answers_too(run_as_a_student, name):
+    """Later cells need none of them to be right: letters that were deleted, a rule that fails on every photo."""
+    run_as_a_student(FOLDER / f"{name}.ipynb", WRONG[name])
 
 
 @pytest.mark.slow
