@@ -25,6 +25,7 @@ from labkit import (
     upload_photo,
     wait_for_dead_letters,
 )
+from labkit.exercises import deeds
 from labkit.exercises.check import JUDGES
 from labkit.exercises.readings import EXAMPLE_KEY
 from labkit.exercises.texts import exercises, read_exercises
@@ -261,6 +262,13 @@ class TestMobilePicturesThatAre400Wide:
     def test_a_mistake_is_told_by_the_picture(self, built_lab, new, said):
         self.upload(built_lab, "within(640, 320)", new)
         assert said in check_exercise(built_lab, "smaller-mobile").said
+
+    def test_code_that_fails_on_photos_alone_is_told_by_its_log_and_at_once(self, built_lab, monkeypatch):
+        monkeypatch.setattr(deeds, "RESULTS_WITHIN_S", 20)  # nobody waits for the picture of a failed try
+        self.upload(built_lab, "within(640, 320)", "(400, 320)")
+        said = check_exercise(built_lab, "smaller-mobile").said
+        assert said.startswith("Every photo would end in the dead letters: ")
+        assert "TypeError" in said
 
     def test_the_package_of_another_function_is_told_by_its_error(self, built_lab):
         self.upload(built_lab, "quality=QUALITY", "quality=70", "CreateThumbnail")
