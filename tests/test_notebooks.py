@@ -78,6 +78,20 @@ def test_a_students_copy_runs_through_with_nothing_filled_in(run_as_a_student, p
 
 
 WRONG = {
+    "04_functions": {
+        "04-mobile-answer": """\
+package = change_code(lab, "CreateMobileImage", "within(640, 320)", "(400, 320)")
+mobile = lab.branch("CreateMobileImage").function_name
+lab.client("lambda").update_function_code(FunctionName=mobile, ZipFile=package.path.read_bytes())""",
+    },
+    "05_upload": {
+        "05-hand-answer": """\
+bucket, key = lab.definition.bucket_name, "ingest/by-hand.jpg"
+lab.client("s3").put_object(Bucket=bucket, Key=key, Body=b"not a photo")""",
+        "05-fourth-answer": """\
+topic, filtered = lab.definition.topic_arn, {"FilterPolicy": '{"size": ["large"]}'}
+lab.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=lab.arn("sqs", name), Attributes=filtered)""",
+    },
     "beyond/1_what_can_go_wrong": {
         "mystery-11": "lab.client('sns').delete_topic(TopicArn=lab.definition.topic_arn)",
         "1_-redrive-answer": """\
@@ -101,7 +115,7 @@ def handler(event, context):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_students_copy_runs_through_with_wrong_answers_too(run_as_a_student, name):
-    """Later cells need none of them to be right: letters that were deleted, a rule that fails on every photo."""
+    """Later cells need none of them to be right: code that fails on every photo, letters that were deleted."""
     run_as_a_student(FOLDER / f"{name}.ipynb", WRONG[name])
 
 
