@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
 from labkit import clean_up, open_lab
 from labkit.run import runner
+from labkit.students import make_student_notebooks
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 STORY = sorted(FOLDER.glob("0*.ipynb"))
@@ -49,6 +51,72 @@ def test_each_notebook_beyond_runs_alone(run, path):
     outcome = run([path], f"beyond{path.stem[0]}-")
     assert outcome.failed is None, outcome.sentence()
     assert all(n.checks_passed == n.checks_made for n in outcome.notebooks)
+
+
+@pytest.fixture
+def run_as_a_student(new_lab, workspace, tmp_path, monkeypatch):
+    """Runs a student's copy, with what was written into cells named by their ids; raises if one fails."""
+
+    def run_it(path, written):
+        monkeypatch.setenv("LABKIT_WORKSPACE", str(workspace))
+        copy = make_student_notebooks(FOLDER, tmp_path).folder / path.relative_to(FOLDER)
+        notebook = nbformat.read(copy, as_version=4)
+        for cell in notebook.cells:
+            cell.source = written.get(cell.id, cell.source)
+        nbformat.write(notebook, copy)
+        parameters = {"where": "local", "prefix": new_lab().definition.prefix}
+        papermill.execute_notebook(copy, copy, parameters=parameters, progress_bar=False)
+
+    return run_it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_a_students_copy_runs_through_with_nothing_filled_in(run_as_a_student, path):
+    """No cell fails, nor waits in vain, because an exercise before it was left open."""
+    run_as_a_student(path, {})
+
+
+WRONG = {
+    "04_functions": {
+        "04-mobile-answer": """\
+package = change_code(lab, "CreateMobileImage", "within(640, 320)", "(400, 320)")
+mobile = lab.branch("CreateMobileImage").function_name
+lab.client("lambda").update_function_code(FunctionName=mobile, ZipFile=package.path.read_bytes())""",
+    },
+    "05_upload": {
+        "05-hand-answer": """\
+bucket, key = lab.definition.bucket_name, "ingest/by-hand.jpg"
+lab.client("s3").put_object(Bucket=bucket, Key=key, Body=b"not a photo")""",
+        "05-fourth-answer": """\
+topic, filtered = lab.definition.topic_arn, {"FilterPolicy": '{"size": ["large"]}'}
+lab.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=lab.arn("sqs", name), Attributes=filtered)""",
+    },
+    "beyond/1_what_can_go_wrong": {
+        "mystery-11": "lab.client('sns').delete_topic(TopicArn=lab.definition.topic_arn)",
+        "1_-redrive-answer": """\
+dead = lab.client("sqs").get_queue_url(QueueName=lab.branch("CreateThumbnail").dead_letter_queue_name)["QueueUrl"]
+lab.client("sqs").purge_queue(QueueUrl=dead)""",
+    },
+    "beyond/4_your_own_function": {
+        "4_-09-b6ccdf": """\
+%%writefile "{folder}/CreateGreyImage.py"
+from batch import Rule, resize_batch
+
+RULE = Rule("CreateGreyImage", "grey/", "GreyImage-", (800, 800), finish="L")
+
+
+def handler(event, context):
+    return resize_batch(event, context, RULE)""",
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRONG)
+def test_a_students_copy_runs_through_with_wrong_answers_too(run_as_a_student, name):
+    """Later cells need none of them to be right: code that fails on every photo, letters that were deleted."""
+    run_as_a_student(FOLDER / f"{name}.ipynb", WRONG[name])
 
 
 @pytest.mark.slow

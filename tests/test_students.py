@@ -63,9 +63,9 @@ def test_the_same_notebooks_give_the_same_files(made, tmp_path):
         ("news = json.loads(body)\nkey = news['key']", 'from labkit import blank\n\nkey = blank("key")  # your turn'),
         ("bucket, key = a, b\nput(bucket, key)", 'from labkit import blank\n\nkey = blank("key")  # your turn'),
         (
-            '%%writefile {folder}/x.py\n"""What it does."""\nfrom batch import Rule\n\nRULE = Rule(1)\n\n\n'
+            '%%writefile "{folder}/x.py"\n"""What it does."""\nfrom batch import Rule\n\nRULE = Rule(1)\n\n\n'
             "def handler(event, context):\n    return 1",
-            '%%writefile {folder}/x.py\n"""What it does."""\nfrom batch import Rule\n\nRULE = ...  # your turn\n\n\n'
+            '%%writefile "{folder}/x.py"\n"""What it does."""\nfrom batch import Rule\n\nRULE = ...  # your turn\n\n\n'
             "def handler(event, context):\n    ...  # your turn",
         ),
         ("for f in fs:\n    add(f)", "# your turn"),

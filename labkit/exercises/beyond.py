@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.exercises.wrong import Wrong, require
+from labkit.exercises.wrong import NotFilledIn, Wrong, require
 from labkit.lab import Lab
 from labkit.samples import sample
 from labkit.settings import INGEST_FOLDER
@@ -25,16 +25,18 @@ PROBE = """
 import importlib, json, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
+sys.stdout = sys.stderr  # what the code prints is nothing that it says of itself
 module = importlib.import_module(sys.argv[3])
 rule = module.RULE
-if rule is ...:
-    print(json.dumps({"blank": "RULE"}))
+blank = next((name for name, value in [("RULE", rule), *getattr(rule, "__dict__", {}).items()] if value is ...), None)
+if blank:
+    print(json.dumps({"blank": blank}), file=sys.__stdout__)
     sys.exit()
 from PIL import Image
 from image import resize
 picture = Image.open(resize(Path(sys.argv[4]).read_bytes(), rule.size, rule.finish).jpeg)
-told = {"folder": rule.folder, "label": rule.label, "size": picture.size, "mode": picture.mode}
-sys.stdout = sys.stderr
+told = {"function": rule.function, "folder": rule.folder, "label": rule.label}
+told |= {"size": picture.size, "mode": picture.mode}
 told["answer"] = module.handler({}, None)
 print(json.dumps(told), file=sys.__stdout__)
 """
@@ -55,8 +57,9 @@ def function_of_ones_own(lab: Lab, folder: Any) -> str:  # noqa: ARG001
     path = Path(str(folder)) / f"{GREY}.py"
     require(path.is_file(), f"There is no file {path.name} in {folder}: run the cell that writes it.")
     told = _probe(path)
-    require("blank" not in told, f"The blank `{told.get('blank')}` in {path.name} is not filled in yet.")
-    where, label = told["folder"], told["label"]
+    if "blank" in told:
+        raise NotFilledIn(f"The blank `{told['blank']}` in {path.name} is not filled in yet.")
+    where, label = str(told["folder"]), str(told["label"])
     loop = f"Each result would be a new photo under `{INGEST_FOLDER}`, with results of its own, and so on for ever."
     require(not where.startswith(INGEST_FOLDER), loop)
     beside = f"The result of `cat.jpg` would be called `{where}{label}cat.jpg`: a folder's name ends in a slash."
@@ -69,6 +72,8 @@ def function_of_ones_own(lab: Lab, folder: Any) -> str:  # noqa: ARG001
     require((width, height) == FITS, f"A picture of 2880 x 1920 comes out with {width} x {height}, not 800 x 533.")
     colour = "The picture comes out in colour: what `finish` returns is kept, and what it is given is not."
     require(told["mode"] == "L", colour)
+    signed = f"Its log and its results would say that {told['function']} made them, and not {GREY}."
+    require(told["function"] == GREY, signed)
     silent = "The handler returns nothing. Lambda would take every message for handled, and delete those that failed."
     require(told["answer"] is not None, silent)
     return f"A picture of 2880 x 1920 comes out grey, with {width} x {height} pixels, under `{where}`."

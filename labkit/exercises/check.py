@@ -11,7 +11,7 @@ from labkit.errors import LabError, aws_errors
 from labkit.exercises import beyond, deeds, documents, readings
 from labkit.exercises.blanks import HINT, unfilled
 from labkit.exercises.texts import exercise
-from labkit.exercises.wrong import Wrong
+from labkit.exercises.wrong import NotFilledIn, Wrong
 from labkit.lab import Lab
 from labkit.result import Check, Checks, html_prose
 
@@ -70,10 +70,12 @@ def check_exercise(lab: Lab, name: str, *answer: Any) -> Judged:
 
 
 def _judged(lab: Lab, name: str, answer: tuple[Any, ...]) -> tuple[Word, str]:
-    if missing := unfilled(answer):
-        return "blank", f"The blank `{missing}` is not filled in yet. {HINT}"
     try:
+        if missing := unfilled(answer):
+            raise NotFilledIn(f"The blank `{missing}` is not filled in yet.")
         return "right", JUDGES[name](lab, *answer)
+    except NotFilledIn as blank:
+        return "blank", f"{blank} {HINT}"
     except Wrong as wrong:
         return "wrong", str(wrong)
     except TypeError as error:

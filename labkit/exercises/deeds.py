@@ -11,6 +11,7 @@ from labkit import policy
 from labkit.branch import Branch
 from labkit.errors import LabError, WaitedTooLong
 from labkit.exercises.wrong import Wrong, require
+from labkit.insight.logs import read_logs
 from labkit.lab import Lab
 from labkit.pictures import UnreadablePicture, require_whole
 from labkit.resources import Bucket, DeadLetterQueue, Photo, Queue, Subscription
@@ -42,7 +43,7 @@ def smaller_mobile(lab: Lab) -> str:
     try:
         if error := _error_of(lab, branch):
             raise Wrong(f"Every message would end in the dead letters: {error}.")
-        width, height = _width_and_height(lab)
+        width, height = _width_and_height(lab, branch)
         usual = branch.function.result_size(*_size_of(TRIED_ON))
         unchanged = f"The picture is {width} x {height} as before: the function still runs the code that it had."
         require((width, height) != usual, unchanged)
@@ -72,14 +73,23 @@ def _size_of(name: str) -> tuple[int, int]:
     return require_whole(sample(name).read_bytes(), name)
 
 
-def _width_and_height(lab: Lab) -> tuple[int, int]:
-    """The pixels of what the function makes of the sample."""
+def _width_and_height(lab: Lab, branch: Branch) -> tuple[int, int]:
+    """The pixels of what the function makes of the sample. Raises Wrong as soon as its log says that it failed."""
     upload = upload_photo(lab, sample(TRIED_ON), name=TRIED_AS)
+    bucket, result = bucket_of(lab), branch.result_key(upload.key)
+
+    def ended() -> Any:
+        tried = read_logs(lab, branch.name, since=upload.uploaded).about(upload.key)
+        failed = [photo["message"] for one in tried for photo in one.photos if photo.get("event") == "failed"]
+        require(not failed, f"Every photo would end in the dead letters: {''.join(failed[:1])}")
+        return bucket.head(result)
+
     try:
+        wait_until(ended, what="the picture", seconds=RESULTS_WITHIN_S)
         wait_for_results(lab, upload, seconds=RESULTS_WITHIN_S)
     except LabError as error:
         raise Wrong(f"No picture comes out: {error.message}") from None
-    photo = next(one for one in read_results(lab, upload.key).results if one.title == CHANGED)
+    photo = next(one for one in read_results(lab, upload.key).results if one.title == branch.name)
     return photo.width, photo.height
 
 

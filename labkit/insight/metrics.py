@@ -13,7 +13,7 @@ from labkit.errors import aws_errors
 from labkit.insight.logs import beginning
 from labkit.lab import Lab
 from labkit.resources.alarm import unavailable
-from labkit.result import Result, counted
+from labkit.result import Result
 
 MINUTE = timedelta(minutes=1)
 # Name in the table, namespace, metric, statistic: those that the console's Monitor tab of a function plots, and what
@@ -70,11 +70,8 @@ class Metrics(Result):
     def sentence(self) -> str:
         if self.refusal:
             return f"There are no figures here: {self.refusal}."
-        told = sum(bool(one.values) for one in self.series)
-        return (
-            f"CloudWatch has figures in {told} of {counted(len(self.series), 'series')} from {self.begin:%H:%M} to "
-            f"{self.end:%H:%M} UTC."
-        )
+        told, span = sum(bool(one.values) for one in self.series), f"from {self.begin:%H:%M} to {self.end:%H:%M} UTC"
+        return f"CloudWatch has figures in {told} of {len(self.series)} series {span}."
 
     def headers(self) -> Sequence[str]:
         return ("of", "metric", "statistic", "minute (UTC): value")

@@ -85,11 +85,11 @@ class TemplateComparison(Result):
         return not self.differences
 
     def sentence(self) -> str:
-        drifted = {difference.resource for difference in self.differences}
-        count = len(self.resources)
+        count, drifted = len(self.resources), len({difference.resource for difference in self.differences})
         if self.same:
             return f"All {count} resources stand in AWS as the template says."
-        return f"{count - len(drifted)} of {count} resources are as the template says; {len(drifted)} differ."
+        others = f"{drifted} {'differs' if drifted == 1 else 'differ'}"
+        return f"{count - drifted} of {count} resources are as the template says; {others}."
 
     def headers(self) -> Sequence[str]:
         """One row a difference; without any, one row a resource."""

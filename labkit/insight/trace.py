@@ -140,8 +140,9 @@ class Trace(Result):
         most = ", ".join(
             f"{kind} {ms:,.0f} ms ({ms / total / 10:.0f}%)" for kind, ms in self.where_time_went()[:3] if ms and total
         )
+        last = "the last" if slowest.outcome == "resized" else "the last try over"
         return (
-            f"{self.key}: {resized} of {len(self.branches)} results, the last after {total:.2f} s, by "
+            f"{self.key}: {resized} of {len(self.branches)} results, {last} after {total:.2f} s, by "
             f"{slowest.function}. Its time went into {most}."
         )
 

@@ -137,18 +137,17 @@ def predictions() -> Mapping[str, Question]:
 
 
 def quiz(notebook: int | str | Path, lab: Lab | None = None) -> Quiz:
-    """The questions on a notebook, by its number, or those in a file of your own (`labkit/show/quizzes` has examples).
+    """The questions on a notebook, such as `2` or `"beyond/4"`, or those in a file of your own.
 
-    With a lab, its journal keeps what was chosen. Raises LabError if there are none on that notebook, or if the file is
-    faulty; it says where and how.
+    `labkit/show/quizzes` has examples. With a lab, its journal keeps what was chosen. Raises LabError if there are none
+    on that notebook, or if the file is faulty; it says where and how.
     """
-    if not isinstance(notebook, int):
-        return Quiz(read_questions(notebook), lab)
-    known = {int(path.stem[:2]): path for path in QUIZZES.glob("[0-9][0-9]_*.toml")}
-    if notebook not in known:
+    known: dict[object, Path] = {int(path.stem[:2]): path for path in sorted(QUIZZES.glob("[0-9]*.toml"))}
+    known |= {f"beyond/{path.stem[0]}": path for path in sorted(QUIZZES.glob("beyond/[0-9]*.toml"))}
+    if isinstance(notebook, int) and notebook not in known:
         raise LabError(
             f"There are no questions on notebook {notebook}.",
-            hint=f"There are some on {min(known)} to {max(known)}; a file of your own is quiz('questions.toml').",
+            hint=f"There are some on {', '.join(map(repr, known))}; a file of your own is quiz('questions.toml').",
             code="not-there",
         )
-    return Quiz(read_questions(known[notebook]), lab)
+    return Quiz(read_questions(known.get(notebook) or str(notebook)), lab)

@@ -25,6 +25,7 @@ from labkit import (
     upload_photo,
     wait_for_dead_letters,
 )
+from labkit.exercises import deeds
 from labkit.exercises.check import JUDGES
 from labkit.exercises.readings import EXAMPLE_KEY
 from labkit.exercises.texts import exercises, read_exercises
@@ -262,6 +263,13 @@ class TestMobilePicturesThatAre400Wide:
         self.upload(built_lab, "within(640, 320)", new)
         assert said in check_exercise(built_lab, "smaller-mobile").said
 
+    def test_code_that_fails_on_photos_alone_is_told_by_its_log_and_at_once(self, built_lab, monkeypatch):
+        monkeypatch.setattr(deeds, "RESULTS_WITHIN_S", 20)  # nobody waits for the picture of a failed try
+        self.upload(built_lab, "within(640, 320)", "(400, 320)")
+        said = check_exercise(built_lab, "smaller-mobile").said
+        assert said.startswith("Every photo would end in the dead letters: ")
+        assert "TypeError" in said
+
     def test_the_package_of_another_function_is_told_by_its_error(self, built_lab):
         self.upload(built_lab, "quality=QUALITY", "quality=70", "CreateThumbnail")
         said = check_exercise(built_lab, "smaller-mobile").said
@@ -494,11 +502,14 @@ class TestAFunctionOfOnesOwn:
             ('"grey/"', '"ingest/grey/"', "with results of its own, and so on for ever"),
             ('"grey/"', '"grey"', "`greyGreyImage-cat.jpg`: a folder's name ends in a slash"),
             ('"GreyImage-"', '"Grey-"', "the lab looks for `grey/GreyImage-cat.jpg`"),
+            ('Rule("CreateGreyImage"', 'Rule("CreateMobileImage"', "would say that CreateMobileImage made them"),
             ("within(800, 800)", "within(800, 400)", "comes out with 600 x 400, not 800 x 533"),
             ('picture.convert("L")', "picture", "The picture comes out in colour"),
             ("return resize", "resize", "The handler returns nothing"),
             ("from image import within", "", "dead letters: NameError: name 'within' is not defined"),
             ("def handler", "def handle", "has no attribute 'handler'"),
+            ("def handler", "print(RULE)\n\n\ndef handle", "has no attribute 'handler'"),
+            ('"grey/"', "(1, 2)", "a folder's name ends in a slash"),
             ("RULE = Rule(", "RULE = Rule[", "dead letters: SyntaxError"),
         ],
     )
@@ -507,10 +518,14 @@ class TestAFunctionOfOnesOwn:
         assert told.startswith("Not yet. ")
         assert said in told
 
-    def test_a_blank_in_the_file_is_named(self, lab, tmp_path):
-        (tmp_path / "CreateGreyImage.py").write_text("RULE = ...", "utf-8")
-        said = check_exercise(lab, "function-of-ones-own", tmp_path).said
-        assert said == "The blank `RULE` in CreateGreyImage.py is not filled in yet."
+    @pytest.mark.parametrize(
+        ("old", "new", "name"),
+        [("Rule(", "... or Rule(", "RULE"), ("within(800, 800)", "...", "size"), ('"grey/"', "...", "folder")],
+    )
+    def test_a_blank_in_the_file_is_named(self, lab, tmp_path, old, new, name):
+        said = f"The blank `{name}` in CreateGreyImage.py is not filled in yet. Go back to the cell"
+        assert self.said(lab, tmp_path, old, new).startswith(said)
+        assert lab.journal.answers("exercise")[-1].facts["verdict"] == "blank"
 
     def test_that_is_not_written_is_said(self, lab, tmp_path):
         assert "run the cell that writes it" in check_exercise(lab, "function-of-ones-own", tmp_path).said

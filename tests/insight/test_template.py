@@ -101,7 +101,7 @@ def test_drift_is_found(new_lab):
     assert [(d.resource, d.field, d.template, d.live) for d in comparison.differences] == [
         ("ThumbnailFunction", "Timeout", "10", "5")
     ]
-    assert comparison.sentence() == "33 of 34 resources are as the template says; 1 differ."
+    assert comparison.sentence() == "33 of 34 resources are as the template says; 1 differs."
 
 
 def test_what_is_not_made_yet_is_a_difference(lab):

@@ -146,6 +146,11 @@ def test_of_two_events_of_one_photo_the_latest_is_followed():
     assert [attempt.invocation.request_id for attempt in trace.branches[0].attempts] == ["r2"]
 
 
+def test_what_only_failed_has_no_last_result():
+    trace = trace_of(CreateThumbnail=[invocation(THUMBNAIL, at_ms=30, run_ms=100, outcome="failed")])
+    assert "0 of 3 results, the last try over after 0.1" in trace.sentence()
+
+
 def test_a_branch_that_logged_nothing_says_so(whole):
     trace = trace_of(CreateThumbnail=[invocation(THUMBNAIL, at_ms=30)])
     assert trace.branches[1].outcome == "nothing logged yet"

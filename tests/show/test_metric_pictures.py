@@ -43,6 +43,10 @@ def test_monitor_plots_what_cloudwatch_knows_and_fills_in_from_the_log_lines(met
     assert "CreateThumbnail: 5 invocations, 1 errors" in picture.alt
 
 
+def test_figures_are_counted(metrics):
+    assert metrics.sentence().startswith("CloudWatch has figures in 7 of 8 series from ")
+
+
 def test_what_cloudwatch_knows_is_not_counted_twice(metrics, logs_of):
     known = {("CreateThumbnail", "Invocations", "Sum"): {MINUTE: 2.0}}
     one = Metrics(metrics.lab_id, BEGIN, END, tuple(Series(*of, values) for of, values in known.items()))

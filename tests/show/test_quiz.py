@@ -1,5 +1,6 @@
 """Questions at the end of each notebook, with a reason for every answer."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from labkit.show.quiz import predictions
 
 NOTEBOOK_FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in NOTEBOOK_FOLDER.glob("0*.ipynb"))
-QUESTIONS = [question for path in sorted(QUIZZES.glob("*.toml")) for question in read_questions(path)]
+BEYOND = sorted(f"beyond/{path.stem}" for path in NOTEBOOK_FOLDER.glob("beyond/*.ipynb"))
+QUESTIONS = [question for path in sorted(QUIZZES.rglob("*.toml")) for question in read_questions(path)]
 GOOD = """
 [[question]]
 text = "What is `1 < 2`?"
@@ -43,9 +45,17 @@ def file(tmp_path):
     return write
 
 
-def test_every_numbered_notebook_has_questions():
-    assert sorted(path.stem for path in QUIZZES.glob("*.toml")) == NOTEBOOKS
-    assert all(len(quiz(number).questions) >= 2 for number in range(len(NOTEBOOKS)))
+@pytest.mark.parametrize("name", [*NOTEBOOKS, *BEYOND])
+def test_every_notebook_asks_two_questions_or_more(name, lab):
+    asked = f'"{name[: len("beyond/1")]}"' if name in BEYOND else str(int(name[:2]))
+    code = [cell.source for cell in nbformat.read(NOTEBOOK_FOLDER / f"{name}.ipynb", as_version=4).cells]
+    assert [source for source in code if source.endswith(f"quiz({asked}, lab)")]
+    assert len(quiz(json.loads(asked), lab).questions) >= 2
+
+
+def test_no_questions_are_on_a_notebook_that_there_is_not():
+    known = sorted(path.relative_to(QUIZZES).with_suffix("").as_posix() for path in QUIZZES.rglob("*.toml"))
+    assert known == [*NOTEBOOKS, *BEYOND]
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.text)
@@ -102,7 +112,7 @@ def test_what_is_chosen_is_kept_in_the_journal(lab):
 def test_there_is_no_notebook_nine():
     with pytest.raises(LabError, match="no questions on notebook 9") as caught:
         quiz(9)
-    assert "0 to 7" in caught.value.hint()
+    assert "6, 7, 'beyond/1', 'beyond/2'" in caught.value.hint()
 
 
 FAULTS = {
