@@ -24,8 +24,8 @@ from labkit.run.remains import KERNELS_VARIABLE
 
 AVAILABLE = sys.platform != "darwin"
 END_S = 5
-# What is imported stays: the garbage collector need not look at it, then or later. Temporary files go into the run's own
-# folder: a kernel ends before it could remove them.
+# What is imported stays: the garbage collector need not look at it, then or later. Temporary files go into the run's
+# own folder: a kernel ends before it could remove them.
 WARM_UP = f"""
 import gc
 gc.disable()
