@@ -1,8 +1,12 @@
-"""How a judge says that an answer is wrong."""
+"""How a judge says that an answer is wrong, or that it cannot be judged here."""
 
 
 class Wrong(Exception):
     """An answer that is wrong, told by what it does."""
+
+
+class Unjudged(Exception):
+    """What answers is not AWS, and lacks what would show whether an answer is right."""
 
 
 def require(holds: object, sentence: str) -> None:
