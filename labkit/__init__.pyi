@@ -7,14 +7,16 @@ from .exercises.mystery import PLACES, break_something, case_hint, close_case, n
 from .exercises.readings import example_message
 from .exercises.score import score
 from .exercises.texts import exercise
+from .insight.alarm_states import wait_for_alarm
 from .insight.burst import send_burst
 from .insight.cost import compare_with_instance, cost, cost_of_photos
 from .insight.dashboard import dashboard_body
 from .insight.doctor import doctor
 from .insight.grade import grade, grade_class, grade_folder
 from .insight.hand_in import hand_in
+from .insight.log_queries import query_logs
 from .insight.logs import read_logs, wait_for_logs
-from .insight.metrics import read_metrics
+from .insight.metrics import read_metrics, wait_for_metrics
 from .insight.survey import queue_depths, survey
 from .insight.template import compare_template, export_template, lint_template
 from .insight.trace import trace
@@ -155,6 +157,7 @@ __all__ = [
     "pick_memory",
     "play_trailer",
     "predict",
+    "query_logs",
     "queue_depths",
     "quiz",
     "read_logs",
@@ -183,8 +186,10 @@ __all__ = [
     "upload_code",
     "upload_photo",
     "view_logs",
+    "wait_for_alarm",
     "wait_for_dead_letters",
     "wait_for_logs",
+    "wait_for_metrics",
     "wait_for_results",
     "watch_pipeline",
     "watch_queues",

@@ -40,6 +40,9 @@ PARTIAL_BATCH = "ReportBatchItemFailures"
 # SQS tells its lengths once a minute; an alarm that looks at a shorter time sees no more.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
 ALARM_PERIOD_S = 60
+# Of a queue that was idle for hours CloudWatch has the first figure after up to 15 minutes (same page); then come the
+# alarm's own minute, and the tries that make a dead letter.
+ALARM_WITHIN_S = 1200
 # A dead letter is a photo that failed on every try: the first one is worth telling.
 DEAD_LETTERS_TO_ALARM = 1
 LOG_RETENTION_DAYS = 1  # a lesson's logs need not outlive the lesson

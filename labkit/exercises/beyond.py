@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.exercises.wrong import NotFilledIn, Wrong, require
+from labkit.exercises.wrong import NotFilledIn, Unjudged, Wrong, require
 from labkit.lab import Lab
 from labkit.samples import sample
 from labkit.settings import INGEST_FOLDER
@@ -110,6 +110,8 @@ def failure_rate(lab: Lab, name: Any) -> str:
     untagged = "It does not carry the lab's tags: clean-up would take it for someone else's, and leave it."
     require({"Key": "Lab", "Value": lab.definition.lab_id} in tags, untagged)
     queries = alarm.get("Metrics", [])
+    if not queries and not alarm.get("MetricName"):
+        raise Unjudged("What answers here keeps no expression of an alarm, so that there is nothing to judge.")
     require(queries, f"It watches {alarm.get('MetricName')} alone: a rate needs two metrics and an expression.")
     _rate(_value(lab, queries))
     compares, threshold = alarm["ComparisonOperator"], alarm["Threshold"]

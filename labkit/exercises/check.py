@@ -11,11 +11,11 @@ from labkit.errors import LabError, aws_errors
 from labkit.exercises import beyond, deeds, documents, readings
 from labkit.exercises.blanks import HINT, unfilled
 from labkit.exercises.texts import exercise
-from labkit.exercises.wrong import NotFilledIn, Wrong
+from labkit.exercises.wrong import NotFilledIn, Unjudged, Wrong
 from labkit.lab import Lab
 from labkit.result import Check, Checks, html_prose
 
-Word = Literal["right", "wrong", "blank"]
+Word = Literal["right", "wrong", "blank", "unjudged"]
 JUDGES: dict[str, Callable[..., str]] = {
     "parts-of-an-arn": readings.parts_of_an_arn,
     "message-attributes": documents.message_attributes,
@@ -34,7 +34,7 @@ JUDGES: dict[str, Callable[..., str]] = {
     "function-of-ones-own": beyond.function_of_ones_own,
     "failure-rate": beyond.failure_rate,
 }
-MARKS = {"right": "✓", "wrong": "✗", "blank": "✎"}
+MARKS = {"right": "✓", "wrong": "✗", "blank": "✎", "unjudged": "–"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class Judged(Checks):
 
     def sentence(self) -> str:
         """The judge's word, with its reason."""
-        return {"right": "Right. ", "wrong": "Not yet. ", "blank": ""}[self.word] + self.said
+        return {"right": "Right. ", "wrong": "Not yet. "}.get(self.word, "") + self.said
+
+    @property
+    def passed(self) -> bool:
+        """True if the answer is right."""
+        return self.word == "right"
 
     def pieces(self) -> Iterator[str | Columns]:
         """The same, marked."""
@@ -59,14 +64,15 @@ class Judged(Checks):
 def check_exercise(lab: Lab, name: str, *answer: Any) -> Judged:
     """What the lab says of an answer to an exercise, with the reason; a wrong one is told by what it does.
 
-    Says so if a blank is not filled in. The journal keeps how it went. Raises LabError if there is no such exercise.
+    Says so if a blank is not filled in, and if an endpoint lacks what the judge looks at. The journal keeps how it
+    went. Raises LabError if there is no such exercise.
     """
     title = exercise(name).title
     with aws_errors(f"checking the exercise {name!r}"):
         word, said = _judged(lab, name, answer)
     lab.journal.answered("exercise", name, verdict=word, said=said)
     check = Check(title, word == "right", "a right answer", said, "" if word == "right" else _hint(name, word))
-    return Judged(f"exercise: {title}", (check,), word, said)
+    return Judged(f"exercise: {title}", () if word == "unjudged" else (check,), word, said)
 
 
 def _judged(lab: Lab, name: str, answer: tuple[Any, ...]) -> tuple[Word, str]:
@@ -78,6 +84,8 @@ def _judged(lab: Lab, name: str, answer: tuple[Any, ...]) -> tuple[Word, str]:
         return "blank", f"{blank} {HINT}"
     except Wrong as wrong:
         return "wrong", str(wrong)
+    except Unjudged as unjudged:
+        return "unjudged", str(unjudged)
     except TypeError as error:
         if "positional argument" not in str(error):
             raise

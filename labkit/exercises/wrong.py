@@ -1,4 +1,4 @@
-"""How a judge says that an answer is wrong, or not there yet."""
+"""How a judge says that an answer is wrong, not there yet, or that it cannot be judged here."""
 
 
 class Wrong(Exception):
@@ -7,6 +7,10 @@ class Wrong(Exception):
 
 class NotFilledIn(Exception):
     """An answer that has a blank where a judge alone can see it, such as in a file."""
+
+
+class Unjudged(Exception):
+    """What answers is not AWS, and lacks what would show whether an answer is right."""
 
 
 def require(holds: object, sentence: str) -> None:

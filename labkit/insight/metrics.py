@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from labkit.errors import aws_errors
+from labkit.errors import WaitedTooLong, aws_errors
 from labkit.insight.logs import beginning
 from labkit.lab import Lab
 from labkit.resources.alarm import unavailable
-from labkit.result import Result
+from labkit.result import Result, counted
+from labkit.waiting import wait_until
 
 MINUTE = timedelta(minutes=1)
+# Figures come by the minute. An endpoint of someone else's that has none a little later publishes none.
+FIRST_FIGURE_WITHIN_S = 70
 # Name in the table, namespace, metric, statistic: those that the console's Monitor tab of a function plots, and what
 # tells of a queue whether anybody takes its messages.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
@@ -112,6 +115,42 @@ def read_metrics(lab: Lab, *, since: datetime | timedelta | str = "15m") -> Metr
         Series(of, metric, statistic, found.get(number, {})) for number, (of, _, metric, statistic) in enumerate(asked)
     )
     return Metrics(lab.definition.lab_id, begin, end, series)
+
+
+def wait_for_metrics(lab: Lab, invocations: int, *, seconds: float = 600) -> Metrics:
+    """The figures, once CloudWatch has counted so many invocations of each function within the last 15 minutes.
+
+    Where CloudWatch publishes no figures of functions, as some endpoints' do not, the result says so after a minute.
+    Raises WaitedTooLong if they do not come within `seconds`: on AWS it takes one to several minutes.
+    """
+
+    def known() -> bool:
+        found = read_metrics(lab)
+        return bool(found.refusal or found.known_until)
+
+    def ask() -> Metrics | None:
+        found = read_metrics(lab)
+        counts = [sum(found.find(branch.name, "Invocations", "Sum").values()) for branch in lab.branches]
+        return found if found.refusal or min(counts) >= invocations else None
+
+    if not are_published(lab, known):
+        return replace(read_metrics(lab), series=(), refusal="this endpoint's CloudWatch publishes none of functions")
+    what = f"CloudWatch to have counted {counted(invocations, 'invocation')} of each function"
+    return wait_until(ask, what=what, seconds=seconds, hint="monitor(logs) plots what the functions tell themselves.")
+
+
+def are_published(lab: Lab, known: Callable[[], bool]) -> bool:
+    """Whether CloudWatch has figures at all. AWS and the embedded AWS do; an endpoint of someone else's is asked.
+
+    `known` says whether there is one by now.
+    """
+    if lab.definition.where != "endpoint":
+        return True
+    try:
+        wait_until(known, what="CloudWatch's first figure", seconds=FIRST_FIGURE_WITHIN_S)
+    except WaitedTooLong:
+        return False
+    return True
 
 
 _Asked = tuple[str, dict[str, Any], str, str]  # of what; the metric as CloudWatch wants it; metric, statistic

@@ -203,9 +203,9 @@ class DeadLetterAlarm(AnyAlarm):
 
     @classmethod
     def rights(cls, lab: Lab) -> Iterator[Right]:
-        """Make the alarms, read figures, and query the functions' lines."""
+        """Make the alarms and try them, read figures, and query the functions' lines."""
         alarms = lab.arn("cloudwatch", f"alarm:{lab.definition.prefix}image-alarm-*")
-        actions = "PutMetricAlarm DeleteAlarms TagResource ListTagsForResource DescribeAlarmHistory"
+        actions = "PutMetricAlarm DeleteAlarms TagResource ListTagsForResource DescribeAlarmHistory SetAlarmState"
         yield Right("KeepAlarms", "cloudwatch", actions, (alarms,))
         yield Right("ListAndLook", "cloudwatch", "GetMetricData", ("*",))
         # AWS asks for these of all alarms, or log groups, of the account and region: neither call names one.

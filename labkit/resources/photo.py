@@ -117,4 +117,4 @@ class Photo(Resource):
         actions = "PutObject PutObjectTagging GetObject GetObjectTagging "
         actions += "DeleteObject DeleteObjectVersion AbortMultipartUpload"
         on = tuple(f"{lab.definition.bucket_arn}/{folder}*" for folder in folders)
-        yield Right("UsePhotosAndResults", "s3", actions, on)
+        yield Right("UsePhotos", "s3", actions, on)

@@ -176,9 +176,9 @@ class Role(Resource):
             yield Right("ListAndLook", "iam", "ListRoles", ("*",))
         # A role that somebody else made has policies of theirs attached: to look at them is to find what it lacks.
         policies = (f"arn:{lab_is.partition}:iam::*:policy/*",)
-        yield Right("ReadRolePolicies", "iam", "GetPolicy GetPolicyVersion", policies)
+        yield Right("ReadPolicies", "iam", "GetPolicy GetPolicyVersion", policies)
         condition = {"StringEquals": {"iam:PassedToService": LAMBDA}}
-        yield Right("HandRolesToLambda", "iam", "PassRole", roles, condition)
+        yield Right("HandRoles", "iam", "PassRole", roles, condition)
 
 
 class ExistingRole(Existing, Role):

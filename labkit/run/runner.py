@@ -27,11 +27,14 @@ from labkit.run.labs import kept_labs, left_as_found
 from labkit.run.parameters import cells_of, share_parameters
 from labkit.run.remains import own_folder
 from labkit.run.report import Run, write_report
+from labkit.settings import ALARM_WITHIN_S
 
 if TYPE_CHECKING:
     from labkit.run.execution import NotebookRun
 
-CELL_TIMEOUT_S = 300  # the slowest cell waits 60 s for results; a first build on a slow network takes minutes
+# The slowest cell of the embedded AWS waits two minutes for an alarm; a first build on a slow network takes longer.
+CELL_TIMEOUT_S = 300
+CELL_TIMEOUT_ELSEWHERE_S = ALARM_WITHIN_S + CELL_TIMEOUT_S  # nothing takes AWS longer than an alarm's first figures
 # Triggers take their time to be enabled so that a student sees them do it; here nobody watches.
 UNWATCHED = embedded_aws.Settings(mapping_delay_seconds=0.02)
 # What says which lab is meant: the run and its notebooks must mean the same one.
@@ -182,7 +185,7 @@ def run_lab(
     where: str = "local",
     keep: bool = False,
     parameters: Mapping[str, Any] | None = None,
-    cell_timeout: float = CELL_TIMEOUT_S,
+    cell_timeout: float | None = None,
     say: Callable[[str], None] = print,
     **options: Any,
 ) -> Run:
@@ -191,7 +194,8 @@ def run_lab(
     `where` and `options` (suffix, prefix, endpoint_url, account, profile, region, role_arn) are those of `open_lab`.
     A local run has an embedded AWS of its own in `folder`/workspace. Elsewhere what the run has made is cleaned up at
     its end, however it ends, labs with another prefix too, unless one had made things before: that one is somebody's.
-    Raises LabError if the lab cannot be opened.
+    `cell_timeout` is in seconds; by default it is longer where figures and alarms take AWS's time. Raises LabError if
+    the lab cannot be opened.
     """
     if keep:
         paths = [path for path in paths if not path.stem.endswith(CLEANING_NOTEBOOK)]
@@ -212,7 +216,7 @@ def run_lab(
             parameters=parameters,
             options={"where": where, **options},
             environment={"LABKIT_WHERE": where, HEADLESS: "1", **named, **environment},
-            cell_timeout=cell_timeout,
+            cell_timeout=cell_timeout or (CELL_TIMEOUT_S if where == "local" else CELL_TIMEOUT_ELSEWHERE_S),
             say=say,
             own=own,
         )

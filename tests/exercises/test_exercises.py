@@ -582,6 +582,16 @@ class TestAnAlarmOnARate:
     def test_that_is_not_there_is_said(self, lab):
         assert check_exercise(lab, "failure-rate", "no-alarm").said == "There is no alarm no-alarm."
 
+    def test_is_neither_right_nor_wrong_where_no_expression_is_kept(self, lab):
+        def forget(parsed, **_):
+            for alarm in parsed["MetricAlarms"]:
+                alarm.pop("Metrics", None)
+
+        lab.client("cloudwatch").meta.events.register("after-call.cloudwatch.DescribeAlarms", forget)
+        said = "What answers here keeps no expression of an alarm, so that there is nothing to judge."
+        assert self.said(lab) == said
+        assert [one.facts["verdict"] for one in lab.journal.answers("exercise")] == ["unjudged"]
+
 
 def test_a_lab_without_queues_has_an_empty_list(lab):
     assert check_exercise(lab, "queues-of-this-lab", []).passed

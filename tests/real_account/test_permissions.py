@@ -63,6 +63,7 @@ FOR_MORE = {
     "sqs:ListMessageMoveTasks",
     "cloudwatch:GetMetricData",  # the figures that monitor plots, and what notebook beyond/5 looks at
     "cloudwatch:DescribeAlarmHistory",
+    "cloudwatch:SetAlarmState",
     "logs:StartQuery",
     "logs:GetQueryResults",
     "logs:FilterLogEvents",  # reading the logs

@@ -2,17 +2,20 @@
 
 import json
 import sys
+from pathlib import Path
 
 import boto3
 import pytest
 
 from labkit import clean_up, embedded_aws, open_lab, wait_for_results
 from labkit.insight.permissions import permissions
-from labkit.steps.recovery import find_things
+from labkit.run import runner
+from labkit.steps.recovery import find_labs, find_things
 
 from .conftest import check_all, do_the_lab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "beyond" / "5_watch_over_it.ipynb"
 
 
 @pytest.fixture
@@ -57,3 +60,14 @@ def test_the_printed_policy_is_enough_on_the_embedded_aws(open_as_student):
     assert find_things(lab).entries
     receipt = clean_up(lab)
     assert receipt.left == ()
+
+
+def test_the_printed_policy_is_enough_for_the_notebook_with_alarms(open_as_student, tmp_path, monkeypatch):
+    """It makes things of the student's own, tries an alarm, and looks at figures, histories and lines."""
+    lab = open_as_student()
+    monkeypatch.setenv("LABKIT_RUNTIME", lab.definition.runtime)
+    monkeypatch.setenv("LABKIT_WORKSPACE", str(tmp_path))
+    at = {name: getattr(lab.definition, name) for name in ("endpoint_url", "profile", "region", "prefix")}
+    done = runner.run_lab([NOTEBOOK], folder=tmp_path / "run", where="endpoint", say=lambda _: None, **at)
+    assert done.failed is None, done.sentence()
+    assert find_labs(lab).labs == {}

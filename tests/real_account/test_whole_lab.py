@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import boto3
+import nbformat
 import pytest
 
 import labkit
@@ -266,33 +267,68 @@ def test_somebodys_bucket_and_role_are_as_they_were(emulator):
     assert "EventBridgeConfiguration" in configuration
 
 
-def test_the_notebooks_run_headlessly_with_an_existing_role_and_leave_nothing(emulator, new_folder):
-    decoys = make_decoys(
-        emulator.session, account=MINISTACK_ACCOUNT, region=REGION, name="other", **emulator.client_options
-    )
-    let_everything(emulator.session, "CreateThumbnail-role-other", **emulator.client_options)
+@pytest.fixture(scope="module")
+def existing_role(ministack_url):
+    """The ARN of a role that was made by somebody, among other things of theirs."""
+    session = boto3.Session(ministack.ROOT_KEY, ministack.ROOT_SECRET, region_name=REGION)
+    at = {"endpoint_url": ministack_url}
+    decoys = make_decoys(session, account=MINISTACK_ACCOUNT, region=REGION, name="other", **at)
+    let_everything(session, "CreateThumbnail-role-other", **at)
+    return decoys["role"]
+
+
+@pytest.fixture
+def run(emulator, existing_role, new_folder):
+    """Runs notebooks headlessly with an existing role; returns what is said, and the folder of the executed ones."""
+
+    def run_them(*notebooks):
+        folder = new_folder() / "run"
+        at = ["--where", "endpoint", "--endpoint-url", emulator.url, "--role", existing_role, "--out", str(folder)]
+        done = subprocess.run(
+            [sys.executable, "-m", "labkit", "run", *notebooks, *at],
+            env={**os.environ, "LABKIT_RUNTIME": ministack.runtime()},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, folder
+
+    return run_them
+
+
+def test_the_notebooks_run_headlessly_with_an_existing_role_and_leave_nothing(run, emulator):
     before = emulator.contents()
-    folder = new_folder()
-    words = [
-        "--where",
-        "endpoint",
-        "--endpoint-url",
-        emulator.url,
-        "--role",
-        decoys["role"],
-        "--out",
-        str(folder / "run"),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "labkit", "run", *words],
-        env={**os.environ, "LABKIT_RUNTIME": ministack.runtime()},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "PASS: 8 notebooks" in done.stdout
+    said, _ = run()
+    assert "PASS: 8 notebooks" in said
     assert emulator.contents() == before
+
+
+def test_the_notebook_with_alarms_says_what_an_endpoint_lacks_and_goes_on(run, emulator):
+    before = emulator.contents()
+    said, folder = run("notebooks/beyond/5_watch_over_it.ipynb")
+    assert "PASS: 1 notebook" in said
+    shown = outputs(folder / "5_watch_over_it.ipynb")
+    assert "There are no figures here: this endpoint's CloudWatch publishes none of functions." in shown["5_-known"]
+    assert "invocations of 3 functions, 0 of them with an error" in shown["5_-monitor-again"], "by the log lines"
+    for cell in ("5_-ring", "5_-ok"):
+        assert "This endpoint's CloudWatch has no figures of what the alarm" in shown[cell]
+    assert "thumbnail-age" in shown["5_-letters"], "the letter of the drill"
+    for cell in ("5_-failed", "5_-reports", "5_-refused"):
+        assert "This endpoint's Logs Insights does not read its queries" in shown[cell]
+    assert "there is nothing to judge" in shown["5_-judged"]
+    assert "0 left" in shown["5_-cleaned"]
+    assert emulator.contents() == before
+
+
+def outputs(path):
+    """What each cell shows as text, by the cell's id."""
+    cells = nbformat.read(path, as_version=4).cells
+    return {
+        cell.id: "".join(o.get("text", "") or o.get("data", {}).get("text/plain", "") for o in cell.outputs)
+        for cell in cells
+        if cell.cell_type == "code"
+    }
 
 
 @pytest.fixture

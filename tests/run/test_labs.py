@@ -6,13 +6,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
 from labkit import LabError, clean_up, create_topic, embedded_aws, open_lab
+from labkit.cli.lessons import run as command
 from labkit.connection import LOCAL_FOLDER
 from labkit.journal import Journal
 from labkit.lab import Lab, journals, reopen_lab
 from labkit.packages import Target
 from labkit.run import labs, runner
+from labkit.settings import ALARM_WITHIN_S
 
 BEYOND = sorted((Path(__file__).parents[2] / "notebooks" / "beyond").glob("*.ipynb"))
 MAKE_A_TOPIC = (
@@ -148,6 +151,18 @@ def test_a_lab_is_opened_again_by_its_journal_whatever_the_environment_says(lab,
     again = reopen_lab(lab.journal.path)
     assert again is not None
     assert (again.definition, again.journal.path) == (lab.definition, lab.journal.path)
+
+
+@pytest.mark.parametrize(("where", "seconds"), [("local", 300), ("endpoint", 1500)])
+def test_elsewhere_a_cell_may_wait_as_long_as_an_alarm_takes(lab, tmp_path, monkeypatch, where, seconds):
+    given: list[float] = []
+    monkeypatch.setattr(runner, "run_notebooks", lambda _, cell_timeout, **__: given.append(cell_timeout))
+    at = {"endpoint_url": lab.connection.endpoint_url} if where == "endpoint" else {}
+    for chosen in ({}, {"cell_timeout": 7}):
+        runner.run_lab([], folder=tmp_path / "out", where=where, say=lambda _: None, **at, **chosen)
+    assert given == [seconds, 7]
+    assert str(seconds) in CliRunner().invoke(command, ["--help"]).output
+    assert seconds > ALARM_WITHIN_S or where == "local"
 
 
 # Where a notebook fails: after the cell that holds these words.

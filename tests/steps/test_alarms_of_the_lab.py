@@ -37,6 +37,9 @@ def test_where_there_is_no_cloudwatch_the_lab_is_told_so_and_goes_on(without_clo
     assert "alarm" not in {kind for kind, _ in labkit.inventory(lab).things}
     assert labkit.survey(lab).find("age alarm", "CreateThumbnail").state == "missing"
     assert labkit.read_metrics(lab).refusal == "what answers has no CloudWatch (NotImplemented)"
+    assert labkit.wait_for_metrics(lab, 1).refusal == "what answers has no CloudWatch (NotImplemented)"
+    said = "There are no alarms here: what answers has no CloudWatch (NotImplemented)."
+    assert labkit.wait_for_alarm(lab, lab.branches[0].dead_letter_alarm_name).sentence() == said
     assert labkit.clean_up(lab).left == ()
 
 
