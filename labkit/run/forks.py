@@ -34,6 +34,7 @@ import os
 import sys
 import tempfile
 tempfile.tempdir = os.path.dirname(os.environ["{KERNELS_VARIABLE}"])
+import ipykernel.debugger  # each kernel looks it up, and it takes longer than all else of ipykernel
 import labkit
 from ipykernel.kernelapp import launch_new_instance
 def warm_up(names):
@@ -44,6 +45,7 @@ def warm_up(names):
     new = sys.modules.keys() - before
     if "boto3" in new:
         from labkit.connection import load_models
+        from labkit.embedded_aws import start
         load_models()
     if "matplotlib" in new:
         from matplotlib.figure import Figure

@@ -31,6 +31,8 @@ CODE_STYLE = "".join(
 )
 # A page's own rules would break an ARN anywhere; here, and nowhere inside a word, a line may break.
 BREAKS = re.compile(r"[/:,](?=[^<>]*(?:<|$))")
+# Made once: it takes longer to make them than to use them.
+PYTHON, CLI, FORMATTER = PythonLexer(), BashLexer(), HtmlFormatter(nowrap=True, classprefix="labkit-")
 CODE_LOOKS = "white-space:pre-wrap;word-break:normal;overflow-wrap:normal;overflow-x:auto"
 
 
@@ -88,12 +90,12 @@ class Calls(Result):
         page, url = console_page(call, self.region)
         where = f'<a href="{html_text(url)}">{html_text(page)}</a>' if url and self.real else html_text(page)
         said = f"{html_text(f'{_title(call, times)}: {_answer(call)}')}. In the console: {where}"
-        python, cli = _code("Python", as_boto3(call), PythonLexer()), _code("AWS CLI", as_cli(call), BashLexer())
+        python, cli = _code("Python", as_boto3(call), PYTHON), _code("AWS CLI", as_cli(call), CLI)
         return f"<details{' open' if first else ''}><summary>{said}</summary>{python}{cli}</details>"
 
 
 def _code(title: str, lines: str, lexer: Lexer) -> str:
-    coloured = highlight(printable(lines), lexer, HtmlFormatter(nowrap=True, classprefix="labkit-"))
+    coloured = highlight(printable(lines), lexer, FORMATTER)
     coloured = BREAKS.sub(r"\g<0><wbr>", coloured)
     return f'<p style="margin:0"><b>{title}:</b></p><pre class="labkit-code" style="{CODE_LOOKS}">{coloured}</pre>'
 

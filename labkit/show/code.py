@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
 from labkit import pictures
 from labkit.errors import LabError
 from labkit.result import Result, html_text
-from labkit.show.calls import CODE_LOOKS, CODE_STYLE
+from labkit.show.calls import CODE_LOOKS, CODE_STYLE, FORMATTER, PYTHON
 from labkit.show.picture import Picture, Shown
 from labkit.steps.code import Tried, code_files
 
@@ -44,10 +42,9 @@ class Code(Result):
         return "\n\n".join(f"{name}\n{text}" for name, text in self.pieces_of_it)
 
     def _html(self) -> str:
-        formatter = HtmlFormatter(nowrap=True, classprefix="labkit-")
         shown = "".join(
             f"<p style='margin:0'><b>{html_text(name)}</b></p>"
-            f'<pre class="labkit-code" style="{CODE_LOOKS}">{highlight(text, PythonLexer(), formatter)}</pre>'
+            f'<pre class="labkit-code" style="{CODE_LOOKS}">{highlight(text, PYTHON, FORMATTER)}</pre>'
             for name, text in self.pieces_of_it
         )
         return f"<style>{CODE_STYLE}</style>{shown}"
