@@ -19,7 +19,7 @@ COLOURS = 256  # a plot needs no more, and weighs a third
 
 def minutes_along(axes: Axes) -> None:
     """Mark a time axis with hours and minutes, as few as have room in a third of a page, however long it is."""
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=5))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=6))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
 
 

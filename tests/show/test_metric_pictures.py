@@ -69,7 +69,7 @@ def test_the_dashboard_is_one_svg_with_a_table(metrics):
     assert "Invocations (Sum), CreateThumbnail: at most 3" in image.alt
 
 
-@pytest.mark.parametrize("minutes", [3, 15, 60, 180, 1440])
+@pytest.mark.parametrize("minutes", [3, 15, 61, 180, 300, 1440])
 def test_the_marks_of_a_time_axis_have_room_however_long_it_is(minutes):
     figure = Figure(figsize=(10.4, 2.9), layout="constrained")
     axes = figure.subplots(1, 3)[0]
