@@ -33,6 +33,7 @@ class Permissions(Result):
         return (
             f"With this policy a user can do the lab, and touch only {self.names}: {self.size:,} of the "
             f"{MANAGED_POLICY_LIMIT:,} characters that a managed policy may have."
+            f"{' It is too long; with a shorter prefix it fits.' if self.size > MANAGED_POLICY_LIMIT else ''}"
         )
 
     def headers(self) -> Sequence[str]:

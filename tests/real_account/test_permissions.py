@@ -3,6 +3,7 @@
 import json
 import subprocess
 import venv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,13 @@ def test_iam_takes_it_as_one_managed_policy_with_the_longest_prefix(account):
     assert found.size <= MANAGED_POLICY_LIMIT
     assert f"{found.size:,} of the 6,144 characters" in found.sentence()
     assert json.loads(found.json()) == found.document
+
+
+def test_a_region_with_a_long_name_wants_a_shorter_prefix_and_says_so(account):
+    lab = account.open(prefix="a-long-name-")
+    far = replace(lab, definition=replace(lab.definition, region="ap-southeast-2"))
+    assert permissions(far).sentence().endswith("It is too long; with a shorter prefix it fits.")
+    assert permissions(replace(far, definition=replace(far.definition, prefix="a-long-"))).size <= MANAGED_POLICY_LIMIT
 
 
 # The linters: parliament knows IAM as of April 2025; policy_sentry, whose data are newer, knows for each action the
