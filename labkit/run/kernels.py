@@ -95,8 +95,13 @@ class Kernels:
         self._running: list[Kernel] = []
         self._place, self._log = place, log
         # Start-up files in the user's own ~/.ipython have no place in a run; numpy's threads take longer to start than
-        # anything here takes to reckon.
-        self._environment = {**environment, KERNELS_VARIABLE: str(place / "ipython"), "OPENBLAS_NUM_THREADS": "1"}
+        # anything here takes to reckon; that breakpoints may be missed is nothing to complain of where nobody sets any.
+        self._environment = {
+            **environment,
+            KERNELS_VARIABLE: str(place / "ipython"),
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
         self._names = {path: names_imported(path) for path in notebooks}
         first, *others = self._names.values()
         self._server = ForkServer(self._environment, log, first, sorted(set(chain(*others)))) if AVAILABLE else None
