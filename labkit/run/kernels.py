@@ -103,8 +103,9 @@ class Kernels:
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         self._names = {path: names_imported(path) for path in notebooks}
-        first, *others = self._names.values()
-        self._server = ForkServer(self._environment, log, first, sorted(set(chain(*others)))) if AVAILABLE else None
+        names = list(self._names.values())
+        first, later = chain(*names[:1]), sorted(set(chain(*names[1:])))
+        self._server = ForkServer(self._environment, log, first, later) if AVAILABLE else None
 
     async def start_ahead(self) -> None:
         """Start one more, if there is a notebook left for it; it comes up by itself."""

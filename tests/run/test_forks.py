@@ -83,6 +83,12 @@ def test_a_server_that_is_gone_is_said(server, tmp_path):
     assert "kernels.log" in caught.value.hint()
 
 
+def test_a_run_of_no_notebooks_has_no_kernels_to_start(tmp_path):
+    run = run_notebooks([], folder=tmp_path / "out", where="nowhere", say=lambda _: None)
+    assert run.failed is None
+    assert run.notebooks == ()
+
+
 def test_a_run_that_is_killed_leaves_no_kernel(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(600)")])
     nbformat.write(notebook, tmp_path / "long.ipynb")
