@@ -74,7 +74,7 @@ CLEANER = nh3.Cleaner(
 )
 
 STYLE = Path(__file__).with_name("report.css")
-PYTHON, CODE = PythonLexer(), HtmlFormatter(nowrap=True)
+CODE = HtmlFormatter(nowrap=True)  # made once: that takes longer than to use it
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _section(run: NotebookRun, names: list[str]) -> str:
 
 
 def _code(cell: NotebookNode, anchor: str, number: int) -> str:
-    lines = highlight(cell.source, PYTHON, CODE)
+    lines = highlight(cell.source, PythonLexer(), CODE)
     return f'<p class="number" id="{escape(anchor)}">Cell {number}</p>\n<pre><code>{lines}</code></pre>'
 
 
