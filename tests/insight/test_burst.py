@@ -6,7 +6,7 @@ import pytest
 
 from labkit import LabError, catch_up, draw_burst, draw_cost_of_memory, sample, send_burst
 from labkit.insight.burst import Burst, Sample
-from labkit.insight.log_lines import Invocation
+from labkit.insight.log_lines import Invocation, LogLine
 
 BEGAN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -37,7 +37,14 @@ def test_cold_and_warm_are_told_apart():
         invocation("a", 0, 80.0, cold=True, init_ms=400.0, billed_ms=480), invocation("a", 100, 20.0, billed_ms=20)
     )
     assert list(burst.rows()) == [("cold", 1, "400", "80", "480"), ("warm", 1, "-", "20", "20")]
-    assert burst.sentence().endswith("the last of 20 results was there after 0.5 s: 20.0 photos a second.")
+
+
+def test_it_says_how_fast_it_went_and_how_many_results_the_logs_do_not_tell_of():
+    resized = LogLine(BEGAN, '{"event": "resized"}', "a")
+    told = [invocation("a", 100 * number, 50.0, lines=(resized,) * 3) for number in range(7)]
+    assert burst_of(*told).sentence().endswith("the last of 20 results was there after 0.5 s: 20.0 photos a second.")
+    assert "The log lines of 2 of them have not come yet" in burst_of(*told[:6]).sentence()
+    assert "The log lines of 20 of them have not come yet" in burst_of().sentence()
 
 
 def test_pictures_say_in_words_what_they_show():
@@ -64,3 +71,17 @@ def test_every_photo_of_a_burst_comes_out_three_times(new_lab):
     assert all(photo["event"] == "resized" for r in burst.invocations for photo in r.photos)
     assert burst.samples[-1].depths == (0, 0, 0)
     assert burst.done_s >= burst.uploaded_s > 0
+
+
+@pytest.mark.timeout(120)
+def test_a_log_line_that_does_not_come_leaves_the_burst_as_it_was_measured(new_lab):
+    lab = new_lab()
+    catch_up(lab, to=4)
+
+    def lose_one(parsed, **_):
+        parsed["events"] = [e for e in parsed.get("events", ()) if "thumbnail/burst-" not in e["message"]]
+
+    lab.client("logs").meta.events.register("after-call.cloudwatch-logs.FilterLogEvents", lose_one)
+    burst = send_burst(lab, sample("HappyFace.jpg"), photos=2, log_seconds=0.1)
+    assert (burst.results, burst.unlogged) == (6, 2)
+    assert "The log lines of 2 of them have not come yet" in burst.sentence()
