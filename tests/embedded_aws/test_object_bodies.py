@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from labkit.embedded_aws.services import object_bodies
 
-LARGE = 300_000  # bytes: kept in a file
+LARGE = 300_000  # bytes: kept in a file, unless it is among the newest
 BODY = bytes(range(256)) * (LARGE // 256)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a server's") / "objects"
-    object_bodies.keep_in(folder)
+    object_bodies.keep_in(folder, newest=0)
     yield folder
-    object_bodies._folder = None
+    object_bodies._keeper = None
 
 
 class TestABody:
@@ -51,8 +51,19 @@ class TestABody:
         assert set(folder.iterdir()) == before
 
     def test_that_the_disk_does_not_take_is_kept_all_the_same(self, folder, monkeypatch):
-        monkeypatch.setattr(object_bodies, "_folder", folder / "gone")
+        monkeypatch.setattr(object_bodies, "_keeper", object_bodies._Keeper(folder / "gone", 0))
         assert object_bodies.body_of(BODY).getvalue() == BODY
+
+    def test_that_is_among_the_newest_is_in_memory(self, folder, monkeypatch):
+        before = set(folder.iterdir())
+        monkeypatch.setattr(object_bodies, "_keeper", object_bodies._Keeper(folder / "..", 2 * len(BODY)))
+        bodies = [object_bodies.body_of(BODY) for _ in range(2)]
+        assert set(folder.iterdir()) == before
+        bodies[0].seek(100)
+        bodies.append(object_bodies.body_of(BODY))
+        assert [bool(body._path) for body in bodies] == [True, False, False], "the oldest has left"
+        assert bodies[0].read(10) == BODY[100:110], "where its reader was"
+        assert all(body.getvalue() == BODY for body in bodies)
 
 
 def objects(aws):
@@ -63,14 +74,16 @@ def objects(aws):
 class TestOfAServer:
     def test_photos_are_in_files_and_go_with_their_objects(self, aws):
         bucket, s3 = aws.bucket(), aws.s3
+        s3.put_object(Bucket=bucket, Key="newest", Body=bytes(object_bodies._NEWEST))
         before = len(objects(aws))
         for number in range(5):
             s3.put_object(Bucket=bucket, Key=f"{number}.jpg", Body=BODY)
         s3.put_object(Bucket=bucket, Key="small.jpg", Body=b"x")
         s3.put_object(Bucket=bucket, Key="0.jpg", Body=BODY)
         s3.copy_object(Bucket=bucket, Key="copy.jpg", CopySource={"Bucket": bucket, "Key": "1.jpg"})
-        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 7
-        assert len(objects(aws)) == before + 6
+        s3.put_object(Bucket=bucket, Key="newest", Body=bytes(object_bodies._NEWEST))
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 8
+        until(lambda: len(objects(aws)) == before + 6)
         assert s3.get_object(Bucket=bucket, Key="copy.jpg")["Body"].read() == BODY
         for key in ("0.jpg", "1.jpg", "2.jpg"):
             s3.delete_object(Bucket=bucket, Key=key)

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import io
 import json
 import urllib.parse
 import urllib.request
@@ -14,6 +15,14 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labkit.embedded_aws.credentials import Identity
+from labkit.embedded_aws.http import signatures
+from labkit.embedded_aws.http.errors import AwsError
+from labkit.embedded_aws.http.received import Received
+from labkit.embedded_aws.state import Keys
 
 KEY = "ingest/a b+c/ü~(1)='x'.jpg"
 NO_MATCH = "The request signature we calculated does not match the signature you provided. Check your "
@@ -134,6 +143,40 @@ def signed(aws, path, *, method="GET", body=b"", payload=None, headers=None, cha
     else:
         signer.add_auth(request)
     return dict(request.headers.items()) | (changed or {})
+
+
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_size=12)
+
+
+@given(
+    service=st.sampled_from(["s3", "sqs"]),
+    path=st.lists(st.one_of(_TEXTS, st.sampled_from(["", ".", "..", "a b+c", "%7E"])), max_size=4),
+    query=st.lists(st.tuples(_TEXTS, _TEXTS), max_size=4),
+    headers=st.dictionaries(st.from_regex(r"x-amz-meta-[a-z0-9]{1,8}", fullmatch=True), _TEXTS, max_size=4),
+    body=st.binary(max_size=20),
+)
+@settings(deadline=None)
+def test_whatever_botocore_signs_has_the_signature_that_it_should_have(service, path, query, headers, body):
+    quoted = "/" + "/".join(urllib.parse.quote(part, safe="-_.~") for part in path)
+    pairs = "&".join("=".join(urllib.parse.quote(part, safe="-_.~") for part in pair) for pair in query)
+    url = f"http://127.0.0.1:1{quoted}" + (f"?{pairs}" if pairs else "")
+    request = AWSRequest("PUT", url, headers | {"Host": "127.0.0.1:1"}, body)
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(Credentials("AKIAEXAMPLE", "a secret"), service, "us-east-1").add_auth(request)
+    sent = {name.lower(): [value.encode().decode("latin-1")] for name, value in request.headers.items()}
+    received = Received(
+        {
+            "REQUEST_METHOD": "PUT",
+            "RAW_URI": url.removeprefix("http://127.0.0.1:1"),
+            "headers.by_name": sent,
+            "wsgi.input": io.BytesIO(body),
+        }
+    )
+    signature = signatures.read(received)
+    signature.verify(received, Identity("an ARN", Keys("AKIAEXAMPLE", "a secret")))
+    with pytest.raises(AwsError) as caught:
+        signature.verify(received, Identity("an ARN", Keys("AKIAEXAMPLE", "another secret")))
+    assert caught.value.code in ("SignatureDoesNotMatch", "InvalidSignatureException")
 
 
 def test_what_was_signed_is_what_must_come(aws):

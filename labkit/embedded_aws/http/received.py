@@ -1,8 +1,9 @@
-"""A request as it came in, in the shape in which botocore's signers look at one."""
+"""A request as it came in, in the shape in which signatures look at one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -50,55 +51,29 @@ class Received:
         """The SHA-256 of the body, in hexadecimal digits."""
         return sha256(self.body).hexdigest()
 
-    def as_sent(self, names: Iterable[str] = (), without: tuple[str, ...] = ()) -> Signable:
-        """Return what a signer signs: these headers, and the query without some of its parameters."""
+    def as_sent(self, without: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return the path and the query, without some of its parameters."""
         query = self.raw_query
         if without:
             query = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in without)
-        return Signable(self.method, self.raw_path, query, self._chosen(names))
+        return self.raw_path, query
 
-    def as_decoded(self, names: Iterable[str], without: tuple[str, ...] = ()) -> Signable:
-        """Return the same with path and query encoded as AWS does it: clients may send other bytes than they sign."""
+    def as_decoded(self, without: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return the same as AWS encodes it: clients may send other bytes than they sign."""
         pairs = [pair.partition("=") for pair in self.raw_query.split("&") if pair]
         query = "&".join(
             f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs if unquote(name) not in without
         )
-        path = quote(unquote(self.raw_path), safe="/-_.~")
-        return Signable(self.method, path, query, self._chosen(names))
+        return quote(unquote(self.raw_path), safe="/-_.~"), query
 
-    def _chosen(self, names: Iterable[str]) -> Headers:
-        return Headers({name: list(map(_text, self.headers.get(name, [""]))) for name in names})
-
-
-class Headers(dict[str, list[str]]):
-    """As much of a message's headers as a signer of version 4 reads, in a tenth of the time."""
-
-    def get_all(self, name: str) -> list[str]:
-        """Return all values of a header."""
-        return self[name]
-
-
-class Signable:
-    """What botocore's signers read of a request."""
-
-    def __init__(self, method: str, path: str, query: str, headers: Headers) -> None:
-        """Keep the parts; the host is in the headers, where it counts."""
-        self.method = method
-        self.url = f"http://host{path}" + (f"?{query}" if query else "")
-        self.headers = headers
-        self.params: dict[str, str] = {}
-        self.context: dict[str, Any] = {}
+    def values(self, name: str) -> Iterator[str]:
+        """Yield a header's values as text: it was read byte by byte, and clients write UTF-8."""
+        for value in self.headers.get(name, ("",)):
+            if not value.isascii():
+                with suppress(UnicodeDecodeError):
+                    value = value.encode("latin-1").decode("utf-8")
+            yield value
 
 
 def _encoded(text: str) -> str:
     return quote(unquote_plus(text), safe="-_.~")  # a plus in a query is a blank, to AWS too
-
-
-def _text(value: str) -> str:
-    """Return the header's text: it was read byte by byte, and clients write UTF-8."""
-    if value.isascii():
-        return value
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return value
