@@ -12,14 +12,13 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What is asked: who (a service or an ARN), which action, on which resource, with which condition keys."""
 
     action: str
@@ -27,7 +26,7 @@ class Request:
     service: str | None = None
     arn: str | None = None
     account: str | None = None
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = MappingProxyType({})
 
 
 def service_request(service: str, action: str, resource: str, *, source: str, account: str) -> Request:
@@ -190,7 +189,7 @@ def _wildcards(pattern: str) -> re.Pattern[str]:
 
 
 def _like(pattern: str, value: str) -> bool:
-    return _wildcards(pattern).match(value) is not None
+    return pattern in ("*", value) or _wildcards(pattern).match(value) is not None
 
 
 def _arn_like(pattern: str, value: str) -> bool:

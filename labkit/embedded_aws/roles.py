@@ -1,20 +1,17 @@
-"""What an execution role may do: who may assume it, what its policies allow, which credentials it gives.
+"""What an execution role may do: who may assume it, and what its policies allow.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from typing import Any
 
-from moto.iam.models import AccessKey, Group, Role, User, iam_backends
-from moto.sts.models import AssumedRole
+from moto.iam.models import Group, Role, User, iam_backends
 
 from labkit.embedded_aws.state import PARTITION
 from labkit.policy import Request, allows
-
-_lock = threading.Lock()
 
 
 def find_role(arn: str) -> Role | None:
@@ -33,13 +30,14 @@ def lambda_may_assume(arn: str) -> bool:
     return role is not None and allows([role.assume_role_policy_document], request)
 
 
-def may(role_arn: str, action: str, resource: str, context: dict[str, str] | None = None) -> bool:
-    """Return whether the role's inline and attached policies allow the action on the resource."""
+def may(role_arn: str, resource: str, *actions: str, context: Mapping[str, str] | None = None) -> bool:
+    """Return whether the role's inline and attached policies allow all these actions on the resource."""
     role = find_role(role_arn)
-    if role is None:
-        return False
-    request = Request(action, resource, arn=role_arn, context=context or {})
-    return allows(policies_of(role), request, identity=True)
+    policies = policies_of(role) if role is not None else []
+    return all(
+        allows(policies, Request(action, resource, arn=role_arn, context=context or {}), identity=True)
+        for action in actions
+    )
 
 
 def policies_of(holder: Role | User | Group) -> list[Any]:
@@ -52,36 +50,3 @@ def policies_of(holder: Role | User | Group) -> list[Any]:
         if version.version_id == policy.default_version_id
     ]
     return [*holder.policies.values(), *documents]
-
-
-_MOST_SESSIONS = 4_096  # those that nobody has used for so long are forgotten
-_sessions: dict[str, AssumedRole] = {}  # by access key, the one that was used last at the end
-
-
-def session_of(access_key: str) -> AssumedRole | None:
-    """Return the session of a function's role whose access key this is, None for anybody else's."""
-    with _lock:
-        session = _sessions.pop(access_key, None)
-        if session is not None:
-            _sessions[access_key] = session
-        return session
-
-
-def credentials(role_arn: str, session: str) -> AssumedRole:
-    """Return new temporary credentials, as Lambda hands them to each environment; the session bears its name."""
-    account = role_arn.split(":")[4]
-    assumed = AssumedRole(
-        account_id=account,
-        region_name="us-east-1",
-        access_key=AccessKey(None, "ASIA", account),  # type: ignore[abstract]  # moto leaves CloudFormation's part open
-        role_session_name=session if len(session) > 1 else f"{session}@lambda_function",  # STS wants two letters
-        role_arn=role_arn,
-        policy="",
-        duration=43_200,
-        external_id="",
-    )
-    with _lock:
-        _sessions[assumed.access_key_id] = assumed
-        while len(_sessions) > _MOST_SESSIONS:
-            del _sessions[next(iter(_sessions))]
-    return assumed

@@ -21,7 +21,7 @@ from pathlib import Path
 from moto.awslambda.models import LambdaFunction
 from moto.logs.models import logs_backends
 
-from labkit.embedded_aws import roles, settings
+from labkit.embedded_aws import credentials, roles, settings
 from labkit.embedded_aws.runtime import lambda_metrics
 from labkit.embedded_aws.runtime.deployment_package import TaskFolders
 from labkit.embedded_aws.runtime.environment import (
@@ -248,7 +248,7 @@ class EnvironmentPool:
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
         """
-        role = roles.credentials(spec.role, spec.name)
+        session = credentials.make_function_session(spec.role, spec.name)
         region = spec.arn.split(":")[3]
         return dict(spec.variables) | {
             "_HANDLER": spec.handler,
@@ -264,9 +264,9 @@ class EnvironmentPool:
             **({"AWS_LAMBDA_LOG_LEVEL": spec.log_level} if spec.log_level else {}),
             "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
             "AWS_LAMBDA_LOG_STREAM_NAME": log.name,
-            "AWS_ACCESS_KEY_ID": role.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
-            "AWS_SESSION_TOKEN": role.session_token,
+            "AWS_ACCESS_KEY_ID": session.keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": session.keys.secret_key,
+            "AWS_SESSION_TOKEN": str(session.session_token),
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
             "HOME": "/home/sbx_user1051",  # nobody's: no ~/.aws of this machine is found
             "LANG": "en_US.UTF-8",
@@ -368,10 +368,8 @@ def _log_stream(function: LambdaFunction, spec: Spec) -> LogStream:
     log.reported = partial(lambda_metrics.ended, spec.arn)
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{spec.log_group}"
     stream = f"{group}:log-stream:{log.name}"
-    log.may_make_group = roles.may(spec.role, "logs:CreateLogGroup", group)
-    log.may_write = all(
-        roles.may(spec.role, action, stream) for action in ("logs:CreateLogStream", "logs:PutLogEvents")
-    )
+    log.may_make_group = roles.may(spec.role, group, "logs:CreateLogGroup")
+    log.may_write = roles.may(spec.role, stream, "logs:CreateLogStream", "logs:PutLogEvents")
     return log
 
 

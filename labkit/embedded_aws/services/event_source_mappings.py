@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from labkit.embedded_aws.services.lambda_backend import LambdaBackend
 
 _log = logging.getLogger(__name__)
+_CORES = os.cpu_count() or 1  # asked once: the system reads a file to tell
 
 
 class EventSourceMapping(models.EventSourceMapping):
@@ -126,7 +127,7 @@ class Poller:
 
     def _concurrency(self) -> int:
         at_most = (self._mapping.scaling_config or {}).get("MaximumConcurrency")
-        return min(os.cpu_count() or 1, int(at_most)) if at_most else os.cpu_count() or 1
+        return min(_CORES, int(at_most)) if at_most else _CORES
 
     def stop(self) -> None:
         """Receive no more. A batch that is being processed is finished."""
@@ -248,7 +249,7 @@ class Poller:
 def may_receive(function: LambdaFunction, queue: Queue) -> bool:
     """Return whether the function's role allows all that a poller does on the queue."""
     actions = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-    return all(roles.may(function.role, action, queue.queue_arn) for action in actions)
+    return roles.may(function.role, queue.queue_arn, *actions)
 
 
 def failed_items(payload: bytes, sent: set[str]) -> set[str] | None:

@@ -120,7 +120,7 @@ def _send(function: Function, target: str, text: str, attributes: dict[str, tupl
     """Send as the function's role, which has to allow it."""
     service, region, account = target.split(":")[2:5]
     action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}[service]
-    if not roles.may(function.role, action, target):
+    if not roles.may(function.role, target, action):
         _log.warning("The role of %s may not %s on %s.", function.function_name, action, target)
     elif service == "lambda":
         invoke_later(target, text.encode())

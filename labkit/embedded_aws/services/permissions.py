@@ -8,7 +8,6 @@ keys that stand here. https://docs.aws.amazon.com/service-authorization/latest/r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
@@ -71,11 +70,11 @@ def why_refused(caller: Identity, asked: Request, policies: Sequence[Policy]) ->
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html
     """
     context = {"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1", **asked.context}
-    as_principals = [replace(asked, arn=arn, context=context) for arn in dict.fromkeys((caller.principal, caller.arn))]
-    own = verdict(caller.policies, as_principals[0], identity=True)
+    as_principals = [asked._replace(arn=arn, context=context) for arn in dict.fromkeys((caller.principal, caller.arn))]
+    own = verdict(caller.policies(), as_principals[0], identity=True)
     if own is False:
         return "with an explicit deny in an identity-based policy"
-    if any(verdict(policies, replace(request, account=ACCOUNT)) is False for request in as_principals):
+    if any(verdict(policies, request._replace(account=ACCOUNT)) is False for request in as_principals):
         return "with an explicit deny in a resource-based policy"
     if own or any(verdict(policies, request) for request in as_principals):
         return ""
