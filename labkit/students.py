@@ -85,6 +85,7 @@ def make_student_notebooks(source: str | Path, folder: str | Path) -> StudentNot
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+        notebook.metadata.pop("widgets", None)  # what was pressed in it, and what was said of that
         target = folder / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)

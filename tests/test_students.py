@@ -49,6 +49,14 @@ def test_they_are_valid_notebooks_without_outputs(made):
         assert all(cell.outputs == [] for cell in notebook.cells if cell.cell_type == "code")
 
 
+def test_what_was_pressed_in_a_full_notebook_is_left_out(tmp_path):
+    pressed = nbformat.v4.new_notebook(metadata={"widgets": {"application/vnd.jupyter.widget-state+json": {}}})
+    (tmp_path / "full").mkdir()
+    nbformat.write(pressed, tmp_path / "full" / "mine.ipynb")
+    made = make_student_notebooks(tmp_path / "full", tmp_path / "students")
+    assert "widgets" not in nbformat.read(made.folder / "mine.ipynb", as_version=4).metadata
+
+
 def test_the_same_notebooks_give_the_same_files(made, tmp_path):
     again = make_student_notebooks(FULL, tmp_path / "again")
     for name, _ in made.left_out:

@@ -215,7 +215,7 @@ def redriven(lab: Lab, key: Any) -> str:
     require(not left, still)
     lost = f"No dead letter is left, and {result} is not there: a deleted letter is lost, and S3 sends no other."
     require(_comes(lab, branch, result), f"{lost} `send_again(lab, {key!r})` tells the topic once more.")
-    return f"{result} is there: late, and not lost. Its message waited until you had fixed what it failed of."
+    return f"{result} is there: late, and not lost. Its message waited until what it failed of was fixed."
 
 
 def _moves(lab: Lab, dead: DeadLetterQueue) -> tuple[list[Mapping[str, Any]], int]:

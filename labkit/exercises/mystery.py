@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labkit.branch import Branch
 from labkit.errors import LabError, aws_errors
-from labkit.insight.doctor import OF_BRANCH, SHARED, doctor
+from labkit.insight.doctor import OF_BRANCH, SHARED, Diagnosis, doctor
 from labkit.lab import Lab
 from labkit.resources import Function, Notification, QueuePolicy, TopicPolicy, Trigger
 from labkit.resources.bucket import bucket_of
@@ -190,17 +190,27 @@ class Mystery(Result):
 def break_something(lab: Lab, seed: int = 1) -> Mystery:
     """Break one thing of a lab that works, chosen by the seed: the same for everybody who gives the same one.
 
-    Seeds go through the cases one by one, and through the branches. Raises LabError if the lab does not work now.
+    Seeds go through the cases one by one, and through the branches; a case that is open stays as it is. Raises LabError
+    if another one is, or if the lab does not work now.
     """
-    found = doctor(lab)
+    found, last = doctor(lab), _last(lab)
+    case, branch = chosen(lab, seed)
+    if last is not None and _finds(found, *chosen(lab, last)):
+        if last == seed:
+            return Mystery(seed, case.difficulty)
+        raise LabError(  # which does not say where: that is to be found
+            f"Case {last} is still open.",
+            where="breaking something",
+            hint="Fix it, then close_case(lab). If you give it up: catch_up(lab, to=4) puts it right.",
+            code="missing-step",
+        )
     if found.first is not None:
         raise LabError(
             f"Something is wrong already: {found.first.title}.",
             where="breaking something",
-            hint="catch_up(lab, to=4) puts it right, or the last case is still open: close_case(lab).",
+            hint="catch_up(lab, to=4) puts it right.",
             code="missing-step",
         )
-    case, branch = chosen(lab, seed)
     lab.journal.answered(CASE, str(seed), verdict="broken", what=case.name, function=branch.name)
     case.break_it(lab, branch)
     return Mystery(seed, case.difficulty)
@@ -236,9 +246,9 @@ def name_fault(lab: Lab, place: str, function: str = "") -> Said:
     elif place == case.hop and case.of_branch:
         word, said = "wrong", f"The right kind of place; but not {named}. Which picture did not come?"
     elif case.of_branch and function == wanted:
-        word, said = "wrong", f"The right branch; but {named} is sound."
+        word, said = "wrong", f"The right branch; but it is not {named}."
     else:
-        word, said = "wrong", f"No: {named} is sound. Which pictures came, and which did not?"
+        word, said = "wrong", f"No, it is not {named}. Which pictures came, and which did not?"
     lab.journal.answered(GUESS, str(seed), verdict=word, place=place, function=function)
     return Said(said, word == "right")
 
@@ -246,8 +256,7 @@ def name_fault(lab: Lab, place: str, function: str = "") -> Said:
 def close_case(lab: Lab) -> Said:
     """Let the doctor look whether the open case is fixed; if it is, its story is told. Raises LabError if none is."""
     seed, case, branch = _open(lab)
-    broken = [hop for hop in doctor(lab).hops if hop.state == "broken" and _is_it(hop.name, hop.function, case, branch)]
-    if broken:
+    if _finds(doctor(lab), case, branch):
         return Said("Not yet: the doctor still finds it broken. It is not told where; `case_hint(lab)` helps.")
     hints, guesses = _count(lab, HINT, seed), _count(lab, GUESS, seed)
     lab.journal.answered(CASE, str(seed), verdict="solved", hints=str(hints), guesses=str(guesses))
@@ -256,16 +265,23 @@ def close_case(lab: Lab) -> Said:
     return Said(f"Case {seed} is closed, with {tried}. It was {where}. {case.story}", solved=True)
 
 
-def _is_it(name: str, function: str, case: Case, branch: Branch) -> bool:
-    return name == case.hop and function in ("", branch.name)
+def _finds(found: Diagnosis, case: Case, branch: Branch) -> bool:
+    """Whether the doctor finds what a case has broken."""
+    return any(
+        hop.state == "broken" and hop.name == case.hop and hop.function in ("", branch.name) for hop in found.hops
+    )
+
+
+def _last(lab: Lab) -> int | None:
+    """The seed of the case that is open, by the journal."""
+    last = next(iter(lab.journal.answers(CASE)[::-1]), None)
+    return int(last.name) if last is not None and last.facts["verdict"] == "broken" else None
 
 
 def _open(lab: Lab) -> tuple[int, Case, Branch]:
-    """The case that is open, by the journal."""
-    last = next(iter(lab.journal.answers(CASE)[::-1]), None)
-    if last is None or last.facts["verdict"] != "broken":
+    seed = _last(lab)
+    if seed is None:
         raise LabError("No case is open.", hint="break_something(lab, seed=7) opens one.", code="missing-step")
-    seed = int(last.name)
     return seed, *chosen(lab, seed)
 
 

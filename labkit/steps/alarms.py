@@ -51,6 +51,8 @@ def create_alarms(lab: Lab, *, tell: str | None = None) -> Table[Alarm]:
     alarms = tuple(_create(kind.in_branch(lab, branch), tell) for branch in lab.branches for kind in kinds)
     refusal = next((alarm.refusal for alarm in alarms if alarm.refusal), "")
     said = f"{counted(len(alarms), 'alarm')}, {sum(alarm.made for alarm in alarms)} of them newly made."
+    if tell:
+        said += f" They tell {tell.rsplit(':', 1)[-1]}."
     return Table(
         () if refusal else alarms,
         alarms[0].sentence() if refusal else said,

@@ -45,7 +45,8 @@ class Function(Result):
     said: tuple[str, ...] = ()
 
     def sentence(self) -> str:
-        return f"The function {self.name} runs {self.handler} on {self.runtime}."
+        limits = f"with {self.memory_mb} MB, for {self.timeout_s} s at most"
+        return f"The function {self.name} runs {self.handler} on {self.runtime}, {limits}."
 
     def console(self) -> Sequence[str]:
         return self.said

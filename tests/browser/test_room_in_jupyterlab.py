@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from labkit import room
 from labkit.waiting import wait_until
@@ -64,3 +66,33 @@ def test_a_link_opens_what_it_names(page, address, notebook, link, shown):
     page.get_by_text("ipykernel) | Idle").wait_for(timeout=READY_MS)
     page.locator(f"a[href*='{link}']").first.click(timeout=READY_MS)
     page.get_by_text(shown).first.wait_for(timeout=READY_MS)
+
+
+def test_what_was_chosen_is_still_there_when_the_notebook_is_opened_another_day(page, address):
+    api, token = f"{address}api", {"Authorization": f"token {TOKEN}"}
+    notebook = f"{api}/contents/notebooks/asked.ipynb"
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
+    asked = new_notebook(cells=[new_code_cell("from labkit import quiz\n\nquiz(0)")], metadata=kernel)
+    page.request.put(notebook, headers=token, data={"type": "notebook", "content": asked})
+    answered = page.locator(".jupyter-widgets").get_by_text(re.compile(r"^(Right|Not quite)\. "))
+
+    def open_it():
+        page.goto(f"{address}lab/tree/notebooks/asked.ipynb")
+        page.get_by_text("ipykernel) | Idle").wait_for(timeout=READY_MS)
+
+    open_it()
+    page.locator(".jp-CodeCell .cm-content:visible").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_role("radio").first.check(timeout=READY_MS)
+    answered.first.wait_for()
+    page.keyboard.press("Control+s")
+    wait_until(
+        lambda: page.request.get(notebook, headers=token).json()["content"]["metadata"].get("widgets"),
+        what="the notebook to be saved",
+        seconds=30,
+    )
+    for session in page.request.get(f"{api}/sessions", headers=token).json():
+        page.request.delete(f"{api}/sessions/{session['id']}", headers=token)
+    open_it()
+    answered.first.wait_for(timeout=READY_MS)
+    assert page.get_by_text("model not found").count() == 0

@@ -12,6 +12,7 @@ from labkit import (
     clean_up,
     close_case,
     doctor,
+    enable_trigger,
     name_fault,
     open_lab,
     queue_depths,
@@ -95,21 +96,34 @@ def test_a_wrong_name_is_told_how_near_it_is(lab):
     wanted = chosen(lab, 7)[1].name
     assert name_fault(lab, "queue policy", "CreateThumbnail").words.startswith("The right kind of place")
     assert name_fault(lab, "trigger", wanted).words.startswith("The right branch")
-    assert name_fault(lab, "topic").words.startswith("No: the topic is sound")
+    near = name_fault(lab, "dead letters", wanted)
+    assert near.words == f"The right branch; but it is not the dead letters of {wanted}."
+    assert name_fault(lab, "topic").words.startswith("No, it is not the topic. Which pictures came")
     with pytest.raises(LabError, match="There is no place 'cable'") as caught:
         name_fault(lab, "cable")
     assert ", ".join(PLACES) in caught.value.hint()
     catch_up(lab, to=4)
-    assert "3 guesses" in close_case(lab).sentence()
+    assert "4 guesses" in close_case(lab).sentence()
 
 
 def test_a_lab_that_is_broken_is_not_broken_further(lab):
-    break_something(lab, 0)
+    lab.client("lambda").update_event_source_mapping(UUID=enable_trigger(lab, "CreateThumbnail").uuid, Enabled=False)
     with pytest.raises(LabError, match="Something is wrong already: trigger of CreateThumbnail") as caught:
         break_something(lab, 1)
-    assert "close_case(lab)" in caught.value.hint()
+    assert caught.value.hint() == "catch_up(lab, to=4) puts it right."
     catch_up(lab, to=4)
-    close_case(lab)
+
+
+def test_a_case_that_is_open_stays_as_it_is_and_nobody_is_told_where(lab):
+    case = break_something(lab, 2)
+    case_hint(lab)
+    assert break_something(lab, 2) == case
+    with pytest.raises(LabError, match="Case 2 is still open") as caught:
+        break_something(lab, 1)
+    assert "close_case(lab)" in caught.value.hint()
+    assert "queue policy" not in str(caught.value)
+    catch_up(lab, to=4)
+    assert "1 hint " in close_case(lab).sentence()
 
 
 @pytest.mark.parametrize("ask", [case_hint, close_case, lambda lab: name_fault(lab, "topic")])

@@ -96,7 +96,7 @@ def test_drift_is_found(new_lab):
     catch_up(lab, to=4)
     template = export_template(lab)
     assert compare_template(template, lab).same
-    configure_function(lab, "CreateThumbnail", Timeout=5)
+    assert configure_function(lab, "CreateThumbnail", Timeout=5).sentence().endswith(", with 512 MB, for 5 s at most.")
     comparison = compare_template(template, lab)
     assert [(d.resource, d.field, d.template, d.live) for d in comparison.differences] == [
         ("ThumbnailFunction", "Timeout", "10", "5")

@@ -49,7 +49,8 @@ def test_they_tell_a_topic_and_keep_whom_they_told_before(lab):
     topics = [sns.create_topic(Name=f"{lab.definition.prefix}told-{number}")["TopicArn"] for number in range(2)]
     for topic in topics:
         labkit.create_alarms(lab, tell=topic)
-        labkit.create_alarms(lab, tell=topic)
+        said = labkit.create_alarms(lab, tell=topic).sentence()
+        assert said == f"6 alarms, 0 of them newly made. They tell {topic.rsplit(':', 1)[-1]}."
     found = DeadLetterAlarm.in_branch(lab, lab.branches[0]).read()
     assert (found["AlarmActions"], found["OKActions"], found["InsufficientDataActions"]) == (topics, topics, [])
     assert not labkit.check_alarms(lab).failures()
