@@ -50,6 +50,7 @@ class Connection:
     caller: str = ""  # the ARN of whose credentials these are
     calls: CallLog = field(default_factory=CallLog)
     patience: Patience = field(default_factory=Patience)
+    queue_urls: dict[str, str] = field(default_factory=dict)  # by name, as AWS told them: a queue keeps its URL
     _clients: dict[str, Any] = field(default_factory=dict)
     _making: Lock = field(default_factory=Lock, compare=False, repr=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from botocore.exceptions import ClientError
@@ -35,6 +35,7 @@ class AnyAlarm(Resource):
     """
 
     kind, step, notebook = "alarm", 2, "02_queues"
+    told_together = True
 
     @property
     def arn(self) -> str:
@@ -73,13 +74,19 @@ class AnyAlarm(Resource):
 
     def read(self) -> dict[str, Any] | None:
         """The alarm; of an account or endpoint without alarms, why there is none."""
+        return self.read_together([self])[0]
+
+    @classmethod
+    def read_together(cls, resources: Sequence[Self]) -> list[dict[str, Any] | None]:
+        pages = resources[0].lab.client("cloudwatch").get_paginator("describe_alarms")
         try:
-            answer = self.lab.client("cloudwatch").describe_alarms(AlarmNames=[self.name])
+            asked = pages.paginate(AlarmNames=[one.name for one in resources])
+            told = {alarm["AlarmName"]: dict(alarm) for page in asked for alarm in page.get("MetricAlarms", [])}
         except ClientError as error:
             if (why := unavailable(error)) is None:
                 raise
-            return {UNAVAILABLE: why}
-        return next((dict(alarm) for alarm in answer.get("MetricAlarms", [])), None)
+            return [{UNAVAILABLE: why} for _ in resources]
+        return [told.get(one.name) for one in resources]
 
     def exists(self) -> bool:
         return _there(self.read())

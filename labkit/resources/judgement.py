@@ -152,10 +152,14 @@ class Snapshot:
         What it refuses is asked again by whoever needs it, and told there.
         """
         # A policy is read with what it is put on.
-        missing = {one.key: one for one in resources if one.planned and one.key not in self._found}
+        groups: dict[object, list[Resource]] = {}
+        for one in {one.key: one for one in resources if one.planned and one.key not in self._found}.values():
+            groups.setdefault(one.kind if one.told_together else one.key, []).append(one)
         with ThreadPoolExecutor(AT_ONCE) as readers:
-            asked = {key: readers.submit(copy_context().run, one.read) for key, one in missing.items()}
-        self._found |= {key: reading.result() for key, reading in asked.items() if reading.exception() is None}
+            asked = [readers.submit(copy_context().run, type(of[0]).read_together, of) for of in groups.values()]
+        for of, reading in zip(groups.values(), asked, strict=True):
+            if reading.exception() is None:
+                self._found |= zip([one.key for one in of], reading.result(), strict=True)
 
     def judge(self, resource: Resource) -> tuple[Line, ...]:
         of_branch = (*resource.key, resource.branch.name if resource.branch else "")

@@ -57,16 +57,16 @@ class AnyQueue(Resource):
 
     def url(self) -> str | None:
         """Its URL, which every call wants; None if there is no such queue. One that is known stays as it is."""
-        if "_url" in self.__dict__:
-            return str(self.__dict__["_url"])
-        answer = found_or_none(self.lab.client("sqs").get_queue_url, QueueName=self.name)
-        if answer is None:
-            return None
-        self.__dict__["_url"] = answer["QueueUrl"]
-        return str(answer["QueueUrl"])
+        urls = self.lab.connection.queue_urls
+        if self.name not in urls:
+            answer = found_or_none(self.lab.client("sqs").get_queue_url, QueueName=self.name)
+            if answer is None:
+                return None
+            urls[self.name] = str(answer["QueueUrl"])
+        return urls[self.name]
 
     def exists(self) -> bool:
-        self.__dict__.pop("_url", None)
+        self.lab.connection.queue_urls.pop(self.name, None)
         return self.url() is not None
 
     def read(self) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -164,6 +164,7 @@ class Resource(ABC):
     named_by: ClassVar[str] = ""  # the member of a Branch that is its name
     planned: ClassVar[bool] = True  # listed before the lab is made; policies go without saying
     hints: ClassVar[Mapping[str, str]] = {}  # what to try if AWS refuses to make it, by AWS's code
+    told_together: ClassVar[bool] = False  # True: AWS tells of all in one call
     deletable: ClassVar[bool] = True  # False: it goes with what it is put on, or outlives the lab
 
     def __init_subclass__(cls) -> None:
@@ -208,6 +209,11 @@ class Resource(ABC):
     @abstractmethod
     def read(self) -> Any:
         """What AWS has of it, as a mapping; None if there is nothing."""
+
+    @classmethod
+    def read_together(cls, resources: Sequence[Self]) -> list[Any]:
+        """What AWS has of each of these, which are of one kind: those that are `told_together`, or one alone."""
+        return [one.read() for one in resources]
 
     @abstractmethod
     def make(self) -> Mapping[str, Any]:

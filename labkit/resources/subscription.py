@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from labkit.lab import Lab
@@ -19,6 +19,7 @@ class Subscription(Resource):
 
     kind, step, notebook = "subscription", 2, "02_queues"
     named_by = "queue_name"
+    told_together = True
 
     @property
     def topic(self) -> Topic:
@@ -36,17 +37,20 @@ class Subscription(Resource):
 
     def find_arn(self) -> str | None:
         """Its ARN, found through the topic; words of SNS where it is not confirmed, None if there is none."""
-        wanted = self.lab.arn("sqs", self.name)
-        for subscription in _all(self.lab):
-            if subscription["Protocol"] == "sqs" and subscription["Endpoint"] == wanted:
-                return str(subscription["SubscriptionArn"])
-        return None
+        return _arns(self.lab).get(self.lab.arn("sqs", self.name))
 
     def exists(self) -> bool:
         return self.find_arn() is not None
 
     def read(self) -> dict[str, str] | None:
-        arn = self.find_arn()
+        return self.read_together([self])[0]
+
+    @classmethod
+    def read_together(cls, resources: Sequence[Self]) -> list[dict[str, str] | None]:
+        arns = _arns(resources[0].lab)
+        return [one._with_attributes(arns.get(one.lab.arn("sqs", one.name))) for one in resources]
+
+    def _with_attributes(self, arn: str | None) -> dict[str, str] | None:
         if arn is None:
             return None
         attributes: Mapping[str, str] = {}
@@ -129,10 +133,8 @@ class Subscription(Resource):
     @classmethod
     def find(cls, lab: Lab, fits: Callable[[str], bool]) -> Iterator[Self]:  # noqa: ARG003
         """All queues that are subscribed to the lab's topic: whatever their name, they hang on it."""
-        for subscription in _all(lab):
-            if subscription["Protocol"] == "sqs":
-                name = subscription["Endpoint"].rsplit(":", 1)[-1]
-                yield cls(lab, name, facts={"arn": subscription["SubscriptionArn"]})
+        for queue, arn in _arns(lab).items():
+            yield cls(lab, queue.rsplit(":", 1)[-1], facts={"arn": arn})
 
     def template(self, found: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         have = found or {}
@@ -157,8 +159,9 @@ class Subscription(Resource):
         yield Right("ListAndLook", "sns", actions, ("*",))
 
 
-def _all(lab: Lab) -> list[Mapping[str, str]]:
-    """All subscriptions of the lab's topic; none if there is no topic."""
+def _arns(lab: Lab) -> dict[str, str]:
+    """The queues that are subscribed to the lab's topic, each with its subscription; none if there is no topic."""
     pages = lab.client("sns").get_paginator("list_subscriptions_by_topic")
     answer = found_or_none(lambda: list(pages.paginate(TopicArn=lab.definition.topic_arn)))
-    return [subscription for page in answer or [] for subscription in page["Subscriptions"]]
+    told = [subscription for page in answer or [] for subscription in page["Subscriptions"]]
+    return {str(one["Endpoint"]): str(one["SubscriptionArn"]) for one in told if one["Protocol"] == "sqs"}

@@ -11,13 +11,14 @@ import json
 import re
 import traceback
 from gzip import BadGzipFile
+from inspect import isfunction
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError, ServiceException, _RESTError
 from moto.core.responses import ActionResult, BaseResponse
-from moto.core.utils import camelcase_to_underscores, method_names_from_class
+from moto.core.utils import camelcase_to_underscores
 
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.operation import service_model
@@ -34,7 +35,7 @@ def call_action(self: BaseResponse) -> Any:
     headers = self.response_headers
     action = self._get_action()
     name = camelcase_to_underscores(action) if action else ""
-    if name not in method_names_from_class(self.__class__):
+    if not isfunction(getattr(type(self), name, None)):
         raise not_there(action or "this operation")
     response = getattr(self, name)()
     if isinstance(response, ActionResult):
