@@ -10,6 +10,7 @@ import html
 import json
 import re
 import traceback
+from functools import lru_cache
 from gzip import BadGzipFile
 from inspect import isfunction
 from typing import Any
@@ -23,6 +24,7 @@ from moto.core.utils import camelcase_to_underscores
 from labkit.embedded_aws.http.errors import AwsError
 from labkit.embedded_aws.http.operation import service_model
 
+_underscored = lru_cache(maxsize=None)(camelcase_to_underscores)
 # What botocore writes before a message, and moto sometimes with it.
 _IN_BOTOCORES_WORDS = re.compile(r"^An error occurred \(\w+\) when calling the \w+ operation: ")
 
@@ -34,7 +36,7 @@ def call_action(self: BaseResponse) -> Any:
     """
     headers = self.response_headers
     action = self._get_action()
-    name = camelcase_to_underscores(action) if action else ""
+    name = _underscored(action) if action else ""
     if not isfunction(getattr(type(self), name, None)):
         raise not_there(action or "this operation")
     response = getattr(self, name)()

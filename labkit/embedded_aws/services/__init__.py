@@ -22,7 +22,8 @@ def install() -> None:
     from moto.core import responses as core_responses
     from moto.core import utils as core_utils
     from moto.core.common_models import BaseModel
-    from moto.core.utils import camelcase_to_underscores, method_names_from_class
+    from moto.core.routing import SmithyRule
+    from moto.core.utils import camelcase_to_underscores
     from moto.iam.models import iam_backends
     from moto.logs import models as logs_models
     from moto.s3 import models as s3_models
@@ -68,12 +69,12 @@ def install() -> None:
         (core_responses.BaseResponse, "call_action", refusals.call_action),
         (core_responses, "gen_amzn_requestid_long", request_id),
         # asked again for every request, slow, and always the same
-        (core_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class)),
         (core_responses, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
         (sqs_models, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
         # boto3, to know a service's regions, and moto each read all of its model
         (botocore.session, "create_loader", one_loader),
         (core_utils, "create_loader", one_loader),
+        (SmithyRule, "_compile_builder", no_builder),
     ):
         setattr(module, name, replacement)
     cloudwatch_backends.backend = cloudwatch.CloudWatchBackend
@@ -96,6 +97,18 @@ def _loader() -> Any:
     from moto.core.loaders import create_loader
 
     return create_loader()
+
+
+def no_builder(_rule: Any, append_unknown: bool = True) -> Any:  # noqa: ARG001 - werkzeug's own interface
+    """werkzeug compiles, beside what reads an address, what writes one: most of a router's time, and moto writes none.
+
+    No issue of moto's is known.
+    """
+
+    def build(*_: Any) -> None:
+        raise NotImplementedError("An address is read here, never written.")
+
+    return build
 
 
 def new_untracked(cls: type, *_: Any, **__: Any) -> Any:

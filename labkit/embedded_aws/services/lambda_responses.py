@@ -49,7 +49,7 @@ class LambdaResponse(AliasResponses, EventConfigResponses, LayerResponses, Provi
         try:
             self.backend.get_function(name)
         except UnknownFunctionException:
-            function = self.backend.create_function(self.json_body)
+            function = self.backend.create_function(self.asked.members)
         else:
             raise FunctionAlreadyExists(name)
         shown = function.get_configuration(on_create=True)
