@@ -277,6 +277,21 @@ def test_what_is_no_http_gets_a_400(aws, sent):
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_head_is_read_in_whatever_pieces_it_comes(aws, end, piece):
+    address = aws.server.url.removeprefix("http://").split(":")
+    request = end.join([b"GET /b/k HTTP/1.1", b"Host: 127.0.0.1", b"X-Two: a:b", b"", b""])
+    both = request + end.join([b"GET /b/k HTTP/1.1", b"Host: 127.0.0.1", b"Connection: close", b"", b""])
+    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(both), piece):
+            connection.sendall(both[start : start + piece])
+        answers = b"".join(iter(lambda: connection.recv(10_000), b""))
+    assert answers.count(b"HTTP/1.1 404 Not Found\r\n") == 2
+    assert answers.count(b"NoSuchBucket") == 2
+
+
 def test_nothing_is_written_outside_the_servers_folder(tmp_path):
     """The tree around the folder stays as it was, however the server is used."""
     folder = tmp_path / "workspace" / "aws"

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -114,14 +114,32 @@ class HttpServer:
 
 def _read_headers(stream: BufferedReader) -> list[tuple[str, str]]:
     headers = []
-    size = 0
-    while (line := stream.readline(_MAX_HEAD_BYTES)) not in (b"\r\n", b"\n"):
-        size += len(line)
+    for line in _arrived(stream) or _lines(stream):
         name, colon, value = line.decode("latin-1").partition(":")
-        if not colon or not line.endswith(b"\n") or size > _MAX_HEAD_BYTES:
+        if not colon:
             raise BadRequest("malformed header")
         headers.append((name, value.strip()))
     return headers
+
+
+def _arrived(stream: BufferedReader) -> list[bytes]:
+    """Read the lines of a head in one go, if all have arrived, as nearly always, and all end as they should."""
+    arrived = stream.peek()
+    head = arrived[: max(arrived.find(b"\r\n\r\n"), 0)]
+    if not head or head.startswith(b"\r\n") or head.count(b"\n") != head.count(b"\r\n") or len(head) > _MAX_HEAD_BYTES:
+        return []
+    stream.read(len(head) + 4)
+    return head.split(b"\r\n")
+
+
+def _lines(stream: BufferedReader) -> Iterator[bytes]:
+    """Yield the lines of a head, as they come, until the empty one at its end."""
+    size = 0
+    while (line := stream.readline(_MAX_HEAD_BYTES)) not in (b"\r\n", b"\n"):
+        size += len(line)
+        if not line.endswith(b"\n") or size > _MAX_HEAD_BYTES:
+            raise BadRequest("malformed header")
+        yield line.rstrip(b"\r\n")
 
 
 def _read_body(stream: BufferedReader, environ: dict[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 _SMALL = 64 * 1024  # bytes: less than that is mostly the record about it
-_NEWEST = 16 * 1024**2  # bytes of the newest bodies that stay in memory
+_NEWEST = 32 * 1024**2  # bytes of the newest bodies that stay in memory
 
 
 class Body(Protocol):

@@ -70,15 +70,16 @@ def why_refused(caller: Identity, asked: Request, policies: Sequence[Policy]) ->
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html
     """
     context = {"aws:SecureTransport": "true", "aws:SourceIp": "127.0.0.1", **asked.context}
-    as_principals = [asked._replace(arn=arn, context=context) for arn in dict.fromkeys((caller.principal, caller.arn))]
-    own = verdict(caller.policies(), as_principals[0], identity=True)
+    as_role = Request(asked.action, asked.resource, arn=caller.principal, context=context)
+    own = verdict(caller.policies(), as_role, identity=True)
     if own is False:
         return "with an explicit deny in an identity-based policy"
-    if any(verdict(policies, request._replace(account=ACCOUNT)) is False for request in as_principals):
-        return "with an explicit deny in a resource-based policy"
-    if own or any(verdict(policies, request) for request in as_principals):
-        return ""
-    return f"because no identity-based policy allows the {asked.action} action"
+    if any(policies):
+        either = [as_role, as_role._replace(arn=caller.arn)]
+        if any(verdict(policies, request._replace(account=ACCOUNT)) is False for request in either):
+            return "with an explicit deny in a resource-based policy"
+        own = own or any(verdict(policies, request) for request in either)
+    return "" if own else f"because no identity-based policy allows the {asked.action} action"
 
 
 def _asked(caller: Identity, operation: Operation) -> Iterator[tuple[str, str, Mapping[str, str]]]:
