@@ -9,6 +9,7 @@ package.
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -74,6 +75,8 @@ def install() -> None:
         # boto3, to know a service's regions, and moto each read all of its model
         (botocore.session, "create_loader", one_loader),
         (core_utils, "create_loader", one_loader),
+        (core_utils, "utcnow", utcnow),
+        (s3_models, "utcnow", utcnow),
         (SmithyRule, "_compile_builder", no_builder),
     ):
         setattr(module, name, replacement)
@@ -97,6 +100,11 @@ def _loader() -> Any:
     from moto.core.loaders import create_loader
 
     return create_loader()
+
+
+def utcnow() -> datetime:
+    """moto imports something at each look at the clock, several times a request; like moto's it knows no time zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def no_builder(_rule: Any, append_unknown: bool = True) -> Any:  # noqa: ARG001 - werkzeug's own interface

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import xmltodict  # type: ignore[import-untyped]  # moto's own
@@ -82,6 +85,11 @@ class Key(FakeKey):
         self._value_buffer = body_of(body)
         self.contentsize = len(body)
 
+    @property
+    def last_modified_RFC1123(self) -> str:
+        """When it was put, as HTTP writes it; moto puts that together for each answer."""
+        return _rfc_1123(self.last_modified.replace(microsecond=0))
+
     def dispose(self, garbage: bool = False) -> None:  # noqa: ARG002
         """Let the body go by itself: moto closes what another request may be reading."""
         self.disposed = True
@@ -91,6 +99,11 @@ class Key(FakeKey):
         same = cast(FakeKey, object.__new__(type(self)))
         same.__dict__.update(self.__dict__, _etag=self.etag, _value_buffer=io.BytesIO(), multipart=None)
         return same
+
+
+@lru_cache(maxsize=256)
+def _rfc_1123(moment: datetime) -> str:
+    return format_datetime(moment.replace(tzinfo=UTC), usegmt=True)
 
 
 class DeleteMarker(FakeDeleteMarker):

@@ -215,7 +215,7 @@ def _page(
 def _contents(key: FakeKey, shown: str) -> str:
     checksum = f"<ChecksumAlgorithm>{key.checksum_algorithm}</ChecksumAlgorithm>" if key.checksum_algorithm else ""
     return (
-        f"<Contents><Key>{shown}</Key><LastModified>{key.last_modified:%Y-%m-%dT%H:%M:%S}.000Z</LastModified>"
+        f"<Contents><Key>{shown}</Key><LastModified>{key.last_modified.isoformat(timespec='seconds')}.000Z</LastModified>"
         f"<ETag>{escape(key.etag)}</ETag>{checksum}<Size>{key.size}</Size>"
         f"<StorageClass>{key.storage_class}</StorageClass></Contents>"
     )

