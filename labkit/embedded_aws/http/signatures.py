@@ -312,6 +312,7 @@ def _timestamp(text: str) -> str:
         return text
 
 
+@lru_cache(maxsize=64)  # all requests of a second have the same
 def _moment(timestamp: str, service: str) -> float:
     try:
         return datetime.fromisoformat(timestamp).timestamp()

@@ -77,6 +77,7 @@ def install() -> None:
         (core_utils, "create_loader", one_loader),
         (core_utils, "utcnow", utcnow),
         (s3_models, "utcnow", utcnow),
+        (s3_models, "tempfile", NoFiles),
         (SmithyRule, "_compile_builder", no_builder),
     ):
         setattr(module, name, replacement)
@@ -105,6 +106,17 @@ def _loader() -> Any:
 def utcnow() -> datetime:
     """moto imports something at each look at the clock, several times a request; like moto's it knows no time zone."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+class NoFiles:
+    """moto opens a file for each object, in whose place `s3.Key` puts the body at once.
+
+    No issue of moto's is known.
+    """
+
+    @staticmethod
+    def SpooledTemporaryFile(*_: Any, **__: Any) -> None:
+        """Open none."""
 
 
 def no_builder(_rule: Any, append_unknown: bool = True) -> Any:  # noqa: ARG001 - werkzeug's own interface
