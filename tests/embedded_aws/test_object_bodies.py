@@ -1,6 +1,7 @@
 """Bodies of objects: whole in whichever way they are kept, and not kept longer than their objects."""
 
 import gc
+import resource
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,6 +54,16 @@ class TestABody:
     def test_that_the_disk_does_not_take_is_kept_all_the_same(self, folder, monkeypatch):
         monkeypatch.setattr(object_bodies, "_keeper", object_bodies._Keeper(folder / "gone", 0))
         assert object_bodies.body_of(BODY).getvalue() == BODY
+
+    def test_for_which_there_is_half_the_room_is_kept_and_leaves_no_half_file(self, folder):
+        before, limits = set(folder.iterdir()), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGE // 2, limits[1]))
+        try:
+            body = object_bodies.body_of(BODY)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert body.getvalue() == BODY
+        assert set(folder.iterdir()) == before
 
     def test_that_is_among_the_newest_is_in_memory(self, folder, monkeypatch):
         before = set(folder.iterdir())

@@ -63,13 +63,15 @@ class _LargeBody:
 
     def move_to(self, path: str) -> None:
         """Leave memory. Where the disk takes no more the body stays: no object is lost for want of room."""
-        content = self._content or b""
-        with suppress(OSError):
-            weakref.finalize(self, _remove, path)
+        content, remove = self._content or b"", weakref.finalize(self, _remove, path)
+        try:
             with open(path, "xb", buffering=0, opener=_for_nobody_else) as file:
                 written = 0
                 while written < len(content):
                     written += file.write(content[written:] if written else content)
+        except OSError:
+            remove()  # half a file would take the room that is wanted
+        else:
             self._path, self._content = path, None
 
     def seek(self, position: int) -> int:
