@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from moto.iam.models import Group, Role, User, iam_backends
@@ -30,14 +29,11 @@ def lambda_may_assume(arn: str) -> bool:
     return role is not None and allows([role.assume_role_policy_document], request)
 
 
-def may(role_arn: str, resource: str, *actions: str, context: Mapping[str, str] | None = None) -> bool:
+def may(role_arn: str, resource: str, *actions: str) -> bool:
     """Return whether the role's inline and attached policies allow all these actions on the resource."""
     role = find_role(role_arn)
     policies = policies_of(role) if role is not None else []
-    return all(
-        allows(policies, Request(action, resource, arn=role_arn, context=context or {}), identity=True)
-        for action in actions
-    )
+    return all(allows(policies, Request(action, resource, arn=role_arn), identity=True) for action in actions)
 
 
 def policies_of(holder: Role | User | Group) -> list[Any]:

@@ -105,8 +105,8 @@ class SignatureV4(NamedTuple):
         payload = self._payload(request)
         key = _signing_key(identity.keys.secret_key, self.date, self.region, self.service)
         without = ("X-Amz-Signature",) if self.expires is not None else ()
-        for read in (request.as_sent, request.as_decoded):
-            canonical = self._canonical(request, *read(without), payload)
+        for form in (request.as_sent, request.as_decoded):
+            canonical = self._canonical(request, *form(without), payload)
             if same(self._signed(key, "AWS4-HMAC-SHA256", sha256(canonical.encode()).hexdigest()), self.signature):
                 break
         else:

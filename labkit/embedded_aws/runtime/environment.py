@@ -28,7 +28,7 @@ from labkit.embedded_aws.runtime.runtime_api import API, Call, Connection, Runti
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _MAX_ANSWER_BYTES = MAX_PAYLOAD_BYTES + 100  # which AWS says when it refuses an answer
-_WATCH_SECONDS = 0.05  # how often memory is looked at while a function runs
+_WATCH_SECONDS = 0.05  # how often memory is looked at while a function runs; its peak is asked for at the end, too
 _MOST_READS = 16  # more than a pipe holds
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 

@@ -70,15 +70,14 @@ def install() -> None:
         (core_responses.BaseResponse, "call_action", refusals.call_action),
         (core_responses, "gen_amzn_requestid_long", request_id),
         # asked again for every request, slow, and always the same
-        (core_responses, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
         (sqs_models, "camelcase_to_underscores", lru_cache(maxsize=None)(camelcase_to_underscores)),
-        # boto3, to know a service's regions, and moto each read all of its model
-        (botocore.session, "create_loader", one_loader),
-        (core_utils, "create_loader", one_loader),
         (core_utils, "utcnow", utcnow),
         (s3_models, "utcnow", utcnow),
         (s3_models, "tempfile", NoFiles),
         (SmithyRule, "_compile_builder", no_builder),
+        # boto3, to know a service's regions, and moto each read all of its model
+        (botocore.session, "create_loader", one_loader),
+        (core_utils, "create_loader", one_loader),
     ):
         setattr(module, name, replacement)
     cloudwatch_backends.backend = cloudwatch.CloudWatchBackend
